@@ -1,0 +1,79 @@
+"""Fixtures for all rooms. No test ever sees the person's own runs: MARSSEG_HOME is a temporary folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import psutil
+import pytest
+
+from marsseg.settings import PROJECT_ROOT, Settings
+
+# Read by TensorFlow when it is first imported, here or in a worker that a test starts.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+# Shared machines stall now and then; an example is not wrong because it was slow.
+hypothesis.settings.register_profile("lab", deadline=None)
+hypothesis.settings.load_profile("lab")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _keep_away_from_real_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Whatever a test forgets to pass in lands in a temporary folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MARSSEG_DATABASE_URL", raising=False)
+        patch.delenv("MARSSEG_SLOTS", raising=False)
+        patch.setenv("MARSSEG_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings whose store and files live in this test's own folder."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return Settings(home=home, database_url=f"sqlite:///{home / 'runs.db'}")
+
+
+@pytest.fixture(scope="session")
+def real_data_dir() -> Path:
+    """Folder of the real Mars tiles; skips where there is none, fails where there must be one."""
+    folder = Path(os.environ.get("MARSSEG_REAL_DATA") or PROJECT_ROOT.parent / "shared" / "data")
+    if (folder / "mars_tiles.npz").is_file():
+        return folder
+    reason = f"needs the real Mars tiles in {folder}; name another folder with MARSSEG_REAL_DATA"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def processes_of(home: Path) -> list[psutil.Process]:
+    """Live processes that were told to work in `home`: the schedulers and workers of one test."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            told = process.environ().get("MARSSEG_HOME")
+            if told == str(home) and process.status() != psutil.STATUS_ZOMBIE and process.pid != os.getpid():
+                found.append(process)
+        except psutil.Error:  # gone meanwhile, or someone else's
+            continue
+    return found
+
+
+@pytest.fixture
+def no_leftover_processes(settings: Settings) -> Iterator[None]:
+    """End the test's scheduler, which may idle, and fail if it or any worker does not go."""
+    yield
+    for process in processes_of(settings.home):
+        if "marsseg.execution.scheduler" in process.cmdline():
+            process.terminate()
+    psutil.wait_procs(processes_of(settings.home), timeout=20)
+    left = processes_of(settings.home)
+    commands = [" ".join(process.cmdline()) for process in left]
+    for process in left:
+        process.kill()
+    assert not left, f"left running: {commands}"
