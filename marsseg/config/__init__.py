@@ -1,0 +1,26 @@
+"""RunConfig and its parts: the single source of form, network, loss, store and terminal."""
+
+from marsseg.config.describe import FieldView, describe, differences, iter_fields
+from marsseg.config.fields import Ui, When
+from marsseg.config.loss import ClassWeightConfig, LossConfig
+from marsseg.config.parsing import apply_overrides, parse_config, parse_values
+from marsseg.config.run import RunConfig
+from marsseg.config.sections import DataConfig, ModelConfig, TrainConfig
+
+__all__ = [
+    "ClassWeightConfig",
+    "DataConfig",
+    "FieldView",
+    "LossConfig",
+    "ModelConfig",
+    "RunConfig",
+    "TrainConfig",
+    "Ui",
+    "When",
+    "apply_overrides",
+    "describe",
+    "differences",
+    "iter_fields",
+    "parse_config",
+    "parse_values",
+]

@@ -1,0 +1,65 @@
+"""What a field says about itself beside its type and bounds: label, help, unit, when it matters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from pydantic_core import PydanticCustomError
+
+
+class Section(BaseModel):
+    """Base of all configuration: immutable, no unknown fields, no silent conversions."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A field matters only while its sibling `field` has one of `values`, or is truthy if none are named."""
+
+    field: str
+    values: tuple[Any, ...] = ()
+
+    def holds(self, section: BaseModel | dict[str, Any]) -> bool:
+        """Whether the sibling's value in `section` (a model, or raw form values) lets the field matter."""
+        value = section.get(self.field) if isinstance(section, dict) else getattr(section, self.field)
+        return value in self.values if self.values else bool(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Ui:
+    """How a field is shown.
+
+    Args:
+        label: what stands above the widget.
+        help: one or two sentences on hover: what it does, what to try.
+        unit: shown behind the label, e.g. "epochs".
+        short: how a run's name calls the field; the label in lower case unless told otherwise.
+        step: what one press of + or - changes.
+        number_format: printf format of a number widget.
+        when: condition under which the field matters at all.
+        names_run: whether a difference in this field belongs in a run's name.
+    """
+
+    label: str
+    help: str
+    unit: str = ""
+    short: str = ""
+    step: float | None = None
+    number_format: str | None = None
+    when: When | None = None
+    names_run: bool = True
+
+    @property
+    def short_name(self) -> str:
+        """The name used in descriptions of a run."""
+        return self.short or self.label.lower()
+
+
+def refuse(field: str, sentence: str) -> PydanticCustomError:
+    """Build the error of a rule that spans fields; `field` is the one a person would mend."""
+    return PydanticCustomError("rule", "{sentence}", {"field": field, "sentence": sentence})

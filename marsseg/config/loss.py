@@ -1,0 +1,115 @@
+"""The loss part of a run configuration: terms, their parameters, and class weights."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from marsseg.config.fields import Section, Ui, When, refuse
+
+NonNegative = Annotated[float, Field(ge=0)]
+Weights5 = tuple[NonNegative, NonNegative, NonNegative, NonNegative, NonNegative]
+
+
+class ClassWeightConfig(Section):
+    """How much each class counts in cross-entropy and focal loss."""
+
+    mode: Annotated[
+        Literal["none", "inverse_frequency", "effective_number", "manual"],
+        Ui("Class weights", "inverse_frequency: 1 / pixel count; effective_number: Cui 2019; manual: "
+           "your five numbers. The mean over labelled training pixels is always 1, except manual.",
+           short="weights"),
+    ] = "none"  # fmt: skip
+    background: Annotated[
+        float,
+        Field(ge=0, le=100),
+        Ui("Background weight", "0 leaves unlabelled pixels out of the loss.", short="background",
+           step=0.1, when=When("mode", ("none", "inverse_frequency", "effective_number"))),
+    ] = 0.0  # fmt: skip
+    effective_beta: Annotated[
+        float,
+        Field(ge=0, lt=1),
+        Ui("Beta", "0 weighs all classes alike; towards 1 it becomes inverse frequency.", short="β",
+           step=0.000001, number_format="%.7f", when=When("mode", ("effective_number",))),
+    ] = 0.999999  # fmt: skip
+    cap: Annotated[
+        float | None,
+        Field(gt=0),
+        Ui("Cap", "No class weighs more than this; empty for no cap. Big rock can otherwise weigh "
+           "hundreds of times more than soil.", short="cap", step=1.0,
+           when=When("mode", ("inverse_frequency", "effective_number"))),
+    ] = None  # fmt: skip
+    manual: Annotated[
+        Weights5,
+        Ui("Weights", "Background, soil, bedrock, sand, big rock.", short="weights",
+           when=When("mode", ("manual",)), step=0.1),
+    ] = (0.0, 1.0, 1.0, 1.0, 1.0)  # fmt: skip
+
+    @model_validator(mode="after")
+    def _some_class_counts(self) -> ClassWeightConfig:
+        if self.mode == "manual" and not any(self.manual):
+            raise refuse("manual", "All five weights are 0, so nothing would be learned; raise one.")
+        return self
+
+
+class LossConfig(Section):
+    """The loss: Σ weight · term over four terms; a weight of 0 switches a term off."""
+
+    cross_entropy: Annotated[
+        NonNegative,
+        Ui("Cross-entropy", "Weight of the cross-entropy term; 0 switches it off.", short="CE",
+           step=0.25),
+    ] = 1.0  # fmt: skip
+    label_smoothing: Annotated[
+        float,
+        Field(ge=0, lt=1),
+        Ui("Label smoothing", "Share of the target spread over all five classes.",
+           short="smoothing", step=0.05, when=When("cross_entropy")),
+    ] = 0.0  # fmt: skip
+    focal: Annotated[
+        NonNegative,
+        Ui("Focal", "Weight of the focal term: cross-entropy that turns down easy pixels "
+           "(Lin 2017); 0 switches it off.", short="focal", step=0.25),
+    ] = 0.0  # fmt: skip
+    focal_gamma: Annotated[
+        float,
+        Field(ge=0, le=10),
+        Ui("Focal gamma", "0 is cross-entropy; 2 is usual. The report prints 0.25, its notebooks "
+           "use 2.0.", short="γ", step=0.25, when=When("focal")),
+    ] = 2.0  # fmt: skip
+    focal_alpha: Annotated[
+        float,
+        Field(gt=0, le=10),
+        Ui("Focal alpha", "Scales the whole term; balance between classes comes from the class "
+           "weights.", short="α", step=0.05, when=When("focal")),
+    ] = 0.25  # fmt: skip
+    dice: Annotated[
+        NonNegative,
+        Ui("Dice", "Weight of the Dice term: overlap per class, alike for rare and common ones; 0 "
+           "switches it off.", short="Dice", step=0.25),
+    ] = 0.0  # fmt: skip
+    tversky: Annotated[
+        NonNegative,
+        Ui("Tversky", "Weight of the Tversky term: Dice with a price for each kind of error; 0 "
+           "switches it off.", short="Tversky", step=0.25),
+    ] = 0.0  # fmt: skip
+    tversky_alpha: Annotated[
+        NonNegative,
+        Ui("Tversky alpha", "Price of a false positive.", short="Tversky α", step=0.1,
+           when=When("tversky")),
+    ] = 0.3  # fmt: skip
+    tversky_beta: Annotated[
+        NonNegative,
+        Ui("Tversky beta", "Price of a false negative.", short="Tversky β", step=0.1,
+           when=When("tversky")),
+    ] = 0.7  # fmt: skip
+    class_weights: ClassWeightConfig = ClassWeightConfig()
+
+    @model_validator(mode="after")
+    def _some_term_counts(self) -> LossConfig:
+        if not (self.cross_entropy or self.focal or self.dice or self.tversky):
+            raise refuse("cross_entropy", "All loss weights are 0, so nothing would be learned; raise one.")
+        if self.tversky and not (self.tversky_alpha or self.tversky_beta):
+            raise refuse("tversky_beta", "Tversky alpha and beta are both 0; raise one of them.")
+        return self

@@ -1,0 +1,79 @@
+"""A whole run configuration, its effective form and its fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from marsseg.config.fields import Section, Ui
+from marsseg.config.loss import LossConfig
+from marsseg.config.sections import DataConfig, ModelConfig, TrainConfig
+
+REPEAT_FIELDS = frozenset({"name", "train.seed", "data.fold"})
+"""Fields in which runs may differ and still be repeats of each other."""
+
+
+class RunConfig(Section):
+    """Everything that decides what a run does."""
+
+    name: Annotated[
+        str,
+        Field(max_length=200),
+        Ui("Name", "Left empty, the run is named by what differs from its preset.", names_run=False),
+    ] = ""
+    model: ModelConfig = ModelConfig()
+    loss: LossConfig = LossConfig()
+    data: DataConfig = DataConfig()
+    train: TrainConfig = TrainConfig()
+
+    def flat(self) -> dict[str, Any]:
+        """All fields by dotted path, in declaration order."""
+        return flatten(self)
+
+    def effective(self) -> dict[str, Any]:
+        """`flat()` without the fields that do not matter here, such as the slope of an unused activation."""
+        return flatten(self, only_effective=True)
+
+    def fingerprint(self, dataset_identity: str) -> str:
+        """Sixteen hex digits that repeats of one configuration on one version of a dataset share.
+
+        Args:
+            dataset_identity: what stands for the tiles themselves instead of the dataset's name,
+                see `DatasetRecord.identity`.
+        """
+        canonical = {k: v for k, v in self.effective().items() if k not in REPEAT_FIELDS}
+        canonical["data.dataset"] = dataset_identity
+        text = json.dumps(canonical, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def to_json(self) -> str:
+        """The configuration as indented JSON, as `parse_config` reads it."""
+        return self.model_dump_json(indent=2)
+
+    def with_values(self, values: dict[str, Any]) -> RunConfig:
+        """A validated copy with other values at dotted paths.
+
+        Raises:
+            ConfigError: a path is unknown or a value does not fit.
+        """
+        from marsseg.config.parsing import parse_values
+
+        return parse_values({**self.flat(), **values})
+
+
+def flatten(section: BaseModel, prefix: str = "", *, only_effective: bool = False) -> dict[str, Any]:
+    """Field values of a section by dotted path; a tuple stays one value."""
+    flat: dict[str, Any] = {}
+    for name, info in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            flat |= flatten(value, f"{prefix}{name}.", only_effective=only_effective)
+            continue
+        ui = next((m for m in info.metadata if isinstance(m, Ui)), None)
+        if only_effective and ui and ui.when and not ui.when.holds(section):
+            continue
+        flat[f"{prefix}{name}"] = value
+    return flat

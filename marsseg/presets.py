@@ -1,0 +1,135 @@
+"""Named run configurations, each with where it comes from.
+
+The ladder follows the origin report (a 2024 course project on Mars terrain): each rung keeps what the rung
+below it had and changes one thing. Rungs name the parts of the report that the lab does not have yet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from marsseg.config import RunConfig, parse_values
+from marsseg.errors import NotFoundError
+
+ORIGIN = "Origin report (2024 course project on Mars terrain segmentation)"
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A configuration to start from: a key for the terminal, a title for people, and its source."""
+
+    key: str
+    title: str
+    source: str
+    note: str
+    config: RunConfig
+
+
+_REPORT_TRAINING: dict[str, Any] = {
+    "model.filters": 32,
+    "train.epochs": 200,
+    "train.learning_rate": 1e-4,
+    "train.weight_decay": 1e-3,
+    "train.batch_size": 16,
+    "train.plateau_factor": 0.5,
+    "train.plateau_patience": 10,
+    "train.early_stop_patience": 30,
+}
+
+_FOCAL_AS_RUN: dict[str, Any] = {
+    "loss.cross_entropy": 0.0,
+    "loss.focal": 1.0,
+    "loss.focal_gamma": 2.0,
+    "loss.focal_alpha": 0.25,
+}
+
+_RUNGS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    (
+        "U-Net, cross-entropy",
+        "The report also used random brightness and auto-contrast here, which the lab does not have yet.",
+        {},
+    ),
+    ("+ focal loss", "Focal loss with the parameters of the authors' notebooks.", _FOCAL_AS_RUN),
+    (
+        "+ class weights",
+        "Inverse-frequency weights with background 0.",
+        {"loss.class_weights.mode": "inverse_frequency", "loss.class_weights.background": 0.0},
+    ),
+    (
+        "+ residual connections",
+        "Shortcuts over each two-convolution block, with leaky ReLU.",
+        {"model.residual": True, "model.activation": "leaky_relu"},
+    ),
+    ("+ skip gate", "Encoder features pass a gate (after Jiang 2021).", {"model.skip_gate": "gated"}),
+    (
+        "+ Squeeze-and-Excitation",
+        "The report's final network (test score 0.701 there).",
+        {"model.squeeze_excite": True},
+    ),
+)
+
+
+def _ladder() -> list[Preset]:
+    values = dict(_REPORT_TRAINING)
+    rungs = []
+    for number, (title, note, change) in enumerate(_RUNGS, start=1):
+        values |= change
+        rungs.append(_preset(f"ladder-{number}", f"Ladder {number}: {title}", ORIGIN, note, values))
+    return rungs
+
+
+def _preset(key: str, title: str, source: str, note: str, values: dict[str, Any]) -> Preset:
+    return Preset(key, title, source, note, parse_values(values))
+
+
+def _build() -> dict[str, Preset]:
+    ladder = _ladder()
+    final = ladder[-1].config
+    report_source = f"{ORIGIN}, final configuration"
+    presets = [
+        _preset(
+            "quick",
+            "Quick",
+            "MarsSeg Lab",
+            "A small network for a first result in minutes on two cores.",
+            {
+                "model.filters": 8,
+                "model.depth": 2,
+                "train.epochs": 8,
+                "train.learning_rate": 3e-3,
+                "train.plateau_patience": 3,
+            },
+        ),
+        _preset("default", "Default", "MarsSeg Lab", "Every field at its default.", {}),
+        *ladder,
+        Preset(
+            "report-as-run",
+            "Report's final, gamma as run",
+            report_source,
+            "Focal alpha 0.25 and gamma 2.0, as the authors' notebooks set them.",
+            final,
+        ),
+        Preset(
+            "report-as-printed",
+            "Report's final, gamma as printed",
+            report_source,
+            "The report prints gamma = 0.25 and beta = 2.0; beta is taken as the scale alpha.",
+            final.with_values({"loss.focal_gamma": 0.25, "loss.focal_alpha": 2.0}),
+        ),
+    ]
+    return {preset.key: preset for preset in presets}
+
+
+PRESETS: dict[str, Preset] = _build()
+
+
+def get_preset(key: str) -> Preset:
+    """Look up a preset by its key.
+
+    Raises:
+        NotFoundError: no preset has that key.
+    """
+    if key not in PRESETS:
+        raise NotFoundError(f"There is no preset called {key!r}; choose one of {', '.join(PRESETS)}.")
+    return PRESETS[key]

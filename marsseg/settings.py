@@ -1,0 +1,83 @@
+"""Where things are kept and how much may run at once: read once from the environment, passed in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from marsseg.errors import ConfigError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Upper bounds that keep one bad input from taking the machine down. Sizes in bytes."""
+
+    upload_bytes: int = 1024**3
+    unpacked_bytes: int = 8 * 1024**3
+    image_pixels: int = 50_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the store and the files live.
+
+    Args:
+        home: folder of `runs.db` and `artifacts/`.
+        database_url: SQLAlchemy URL; SQLite in `home` unless told otherwise.
+        slots: how many runs may train at once.
+        limits: upper bounds on what a person may hand in.
+    """
+
+    home: Path
+    database_url: str
+    slots: int = 1
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of everything too large for the database."""
+        return self.home / "artifacts"
+
+    @property
+    def datasets_dir(self) -> Path:
+        """Folder of imported datasets, one folder each, named by sha256."""
+        return self.artifacts / "datasets"
+
+    @property
+    def runs_dir(self) -> Path:
+        """Folder of run files, one folder each, named by run id."""
+        return self.artifacts / "runs"
+
+    def run_dir(self, run_id: str) -> Path:
+        """Folder of one run: log, checkpoints, predictions, exported model."""
+        return self.runs_dir / run_id
+
+    def environment(self) -> dict[str, str]:
+        """The variables that make a child process read the same settings."""
+        return {
+            "MARSSEG_HOME": str(self.home),
+            "MARSSEG_DATABASE_URL": self.database_url,
+            "MARSSEG_SLOTS": str(self.slots),
+        }
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read `MARSSEG_HOME` (default: the project's root), `MARSSEG_DATABASE_URL` and `MARSSEG_SLOTS`.
+
+    Raises:
+        ConfigError: `MARSSEG_SLOTS` is no positive whole number.
+    """
+    env = os.environ if environ is None else environ
+    home = Path(env.get("MARSSEG_HOME") or PROJECT_ROOT).expanduser().resolve()
+    url = env.get("MARSSEG_DATABASE_URL") or f"sqlite:///{home / 'runs.db'}"
+    return Settings(home=home, database_url=url, slots=_slots(env.get("MARSSEG_SLOTS") or "1"))
+
+
+def _slots(text: str) -> int:
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise ConfigError({"MARSSEG_SLOTS": f"must be a whole number of at least 1; got {text!r}."})
+    return int(text)
