@@ -1,0 +1,196 @@
+"""The engine and the one session scope that owns commit, rollback and close.
+
+One writer at a time, any number of readers: on SQLite a write transaction starts with BEGIN
+IMMEDIATE, on PostgreSQL it takes an advisory lock first. So whatever a writer has read is still
+true when it writes, and events get their numbers in the order in which they become visible.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+
+from marsseg.errors import StoreError
+
+BUSY_SECONDS = 30
+"""How long a writer waits for another one before it gives up."""
+
+_WRITES = "marsseg_writes"
+_POSTGRESQL_LOCK = 0x6D617273
+_ELSEWHERE = "point MARSSEG_DATABASE_URL elsewhere"
+
+
+class Database:
+    """An engine with a reading and a writing scope; may be shared by threads.
+
+    Raises:
+        StoreError: the URL makes no sense, its driver is missing, or it names an in-memory database.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = build_engine(url)
+        self.where = describe_url(self.engine.url)
+        self._open_reader = sessionmaker(self.engine)
+        self._open_writer = sessionmaker(self.engine.execution_options(**{_WRITES: True}))
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the store is a file."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A consistent view that never waits for a writer."""
+        with self._explained(), self._open_reader() as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """The only writer until the end of the block; committed there, or rolled back on any error."""
+        with self._explained(), self._open_writer.begin() as session:
+            yield session
+
+    @contextmanager
+    def migrate(self) -> Iterator[Connection]:
+        """The only writer, with foreign keys unchecked: a rebuilt table must not cascade to its children."""
+        engine = build_engine(self.engine.url, migrating=True)
+        with self._explained(), engine.execution_options(**{_WRITES: True}).begin() as connection:
+            yield connection
+
+    def use_write_ahead_log(self) -> None:
+        """Switch a SQLite file, for good, to WAL: readers and the writer stop blocking each other."""
+        deadline = time.monotonic() + BUSY_SECONDS
+        with self._explained(), closing(self.engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            while cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                try:
+                    cursor.execute("PRAGMA journal_mode = WAL")
+                except sqlite3.OperationalError as error:  # SQLite does not wait for this lock by itself
+                    if "locked" not in str(error) or time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.01)
+
+    def close(self) -> None:
+        """Close all pooled connections."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            raise explain(error, self.where) from error
+
+
+def build_engine(url: str | URL, *, migrating: bool = False) -> Engine:
+    """Build an engine on SQLite or PostgreSQL whose transactions start as this module promises.
+
+    Raises:
+        StoreError: the URL makes no sense, its driver is missing, or it names an in-memory database.
+    """
+    parsed = _parse_url(url)
+    options: dict[str, Any] = {"json_serializer": partial(json.dumps, ensure_ascii=False, allow_nan=False)}
+    if parsed.get_backend_name() == "sqlite":
+        options["connect_args"] = {"timeout": BUSY_SECONDS}
+    else:
+        options["pool_pre_ping"] = True
+        # A stricter level would read as of before the writer got its lock.
+        options["isolation_level"] = "READ COMMITTED"
+    if migrating:
+        options["poolclass"] = NullPool
+    try:
+        engine = create_engine(parsed, **options)
+    except (ImportError, NoSuchModuleError) as error:
+        raise StoreError(
+            f"The driver of {describe_url(parsed)} is not installed ({error}); "
+            "install it, e.g. with `pip install psycopg[binary]`, or check the URL."
+        ) from error
+    _add_hooks(engine, foreign_keys=not migrating)
+    return engine
+
+
+def describe_url(url: URL) -> str:
+    """Name a database in a sentence: a file's path, or the URL without its password."""
+    return url.database or "" if url.get_backend_name() == "sqlite" else url.render_as_string()
+
+
+def _parse_url(url: str | URL) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise StoreError(
+            "MARSSEG_DATABASE_URL is no database URL; write sqlite:////path/runs.db or "
+            "postgresql+psycopg://user@host/name."
+        ) from error
+    backend = parsed.get_backend_name()
+    if backend not in {"sqlite", "postgresql"}:
+        raise StoreError(f"Databases of kind {backend!r} are not supported; use SQLite or PostgreSQL.")
+    if backend == "sqlite" and (
+        parsed.database in {None, "", ":memory:"} or parsed.query.get("mode") == "memory"
+    ):
+        raise StoreError(
+            "The database must be a file, because other processes write to it too; "
+            "write sqlite:////path/runs.db."
+        )
+    return parsed
+
+
+def _add_hooks(engine: Engine, *, foreign_keys: bool) -> None:
+    if engine.dialect.name == "sqlite":
+
+        @event.listens_for(engine, "connect")
+        def configure(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+            connection.isolation_level = None  # the driver must not begin: `begin` below does
+            connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+            connection.execute("PRAGMA synchronous = NORMAL")
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            writes = connection.get_execution_options().get(_WRITES)
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    else:
+
+        @event.listens_for(engine, "begin")
+        def lock(connection: Connection) -> None:
+            if connection.get_execution_options().get(_WRITES):
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_POSTGRESQL_LOCK})")
+
+
+_SENTENCES = {
+    ("not a database", "malformed", "unsupported file format"): (
+        "The file {where} is not a readable database and was left as it is; "
+        f"restore a backup, move it away, or {_ELSEWHERE}."
+    ),
+    ("database is locked", "lock timeout"): (
+        f"The database {{where}} stayed busy for {BUSY_SECONDS} seconds; "
+        "close the program that holds it and try again."
+    ),
+    ("disk is full", "no space left"): "There is no space left for {where}; free some and try again.",
+    ("unable to open", "readonly database"): (
+        "The database {where} cannot be opened for writing; check its folder's permissions, "
+        f"set MARSSEG_HOME to a folder of yours, or {_ELSEWHERE}."
+    ),
+}
+
+
+def explain(error: Exception, where: str) -> StoreError:
+    """Turn what a driver says into one sentence about what to do."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    lines = str(cause).strip().splitlines()
+    text = lines[0] if lines else type(cause).__name__
+    for signs, sentence in _SENTENCES.items():
+        if any(sign in text.lower() for sign in signs):
+            return StoreError(sentence.format(where=where))
+    return StoreError(f"The database {where} refused ({text}); check that it is reachable, or {_ELSEWHERE}.")

@@ -1,0 +1,101 @@
+"""The queue: its order, and the compare-and-set by which a scheduler takes a run from it."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Literal
+
+from sqlalchemy import Select, func, select, update
+from sqlalchemy.orm import Session
+
+from marsseg.store.base import StorePart, get_record, get_row, run_records, select_runs
+from marsseg.store.leases import require_lease
+from marsseg.store.records import ACTIVE, LeaseRecord, RunRecord, RunStatus
+from marsseg.store.tables import RunRow
+from marsseg.store.transitions import refusal
+
+Direction = Literal["up", "down", "top"]
+
+_IN_ORDER = (RunRow.priority.desc(), RunRow.position, RunRow.number)
+_FIRST_QUEUED: Select[str] = (
+    select(RunRow.id).where(RunRow.status == RunStatus.QUEUED).order_by(*_IN_ORDER).limit(1)
+)
+
+
+class RunQueue(StorePart):
+    """Queued runs: higher priority first, then by position."""
+
+    def queue(self) -> list[RunRecord]:
+        """Queued runs in the order in which they will start."""
+        query = select_runs().where(RunRow.status == RunStatus.QUEUED).order_by(*_IN_ORDER)
+        with self._database.read() as session:
+            return run_records(session, query)
+
+    def move_queued(self, run_id: str, direction: Direction) -> None:
+        """Move a run within the queue; past a run of another priority, it takes that priority.
+
+        Raises:
+            NotFoundError: there is no such run.
+            StateError: it is not queued.
+        """
+        with self._database.write() as session:
+            moved = get_row(session, run_id)
+            if moved.status is not RunStatus.QUEUED:
+                raise refusal(run_id, moved.status, "is not waiting in the queue")
+            rows = list(
+                session.scalars(select(RunRow).where(RunRow.status == RunStatus.QUEUED).order_by(*_IN_ORDER))
+            )
+            old = rows.index(moved)
+            new = {"up": max(old - 1, 0), "down": min(old + 1, len(rows) - 1), "top": 0}[direction]
+            if new == old:
+                return
+            moved.priority = rows[new].priority
+            rows.insert(new, rows.pop(old))
+            for position, row in enumerate(rows, start=1):
+                row.position = position
+            self._add_event(
+                session, "moved", f"Moved to place {new + 1} of {len(rows)} in the queue.", run_id
+            )
+
+    def claim_next(self, slots: int, *, lease: LeaseRecord | None = None) -> tuple[RunRecord, str] | None:
+        """Take the next run from the queue if fewer than `slots` are active: queued → starting.
+
+        Args:
+            slots: how many runs may be active at once.
+            lease: claim only while this lease is still current.
+
+        Returns:
+            The run and its launch token, or None when nothing is to be started.
+
+        Raises:
+            StateError: the lease has passed to another owner.
+        """
+        with self._database.read() as session:  # an idle scheduler must not keep writers waiting
+            if session.scalar(_FIRST_QUEUED) is None:
+                return None
+        with self._database.write() as session:
+            if lease is not None:
+                require_lease(session, lease)
+            run_id = session.scalar(_FIRST_QUEUED)
+            if run_id is None or _count_active(session) >= slots:
+                return None
+            token = secrets.token_hex(16)
+            if not self._claim(session, run_id, token):
+                return None
+            return get_record(session, run_id), token
+
+    def _claim(self, session: Session, run_id: str, token: str) -> bool:
+        now = self._clock()
+        claim = (
+            update(RunRow)
+            .where(RunRow.id == run_id, RunRow.status == RunStatus.QUEUED)
+            .values(status=RunStatus.STARTING, token=token, started_at=now, heartbeat_at=now, progress_at=now)
+        )
+        if session.connection().execute(claim).rowcount != 1:
+            return False
+        self._add_event(session, RunStatus.STARTING, "Its turn has come; a worker is being started.", run_id)
+        return True
+
+
+def _count_active(session: Session) -> int:
+    return session.scalar(select(func.count()).where(RunRow.status.in_(ACTIVE))) or 0

@@ -1,0 +1,37 @@
+"""Names and sentences on their way into the store: plain text that every database can hold."""
+
+from __future__ import annotations
+
+import secrets
+import unicodedata
+
+from marsseg.errors import ConfigError
+from marsseg.store.tables import NAME_LENGTH
+
+_ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
+
+
+def new_run_id() -> str:
+    """A run id such as "r-7k2m9xq4"."""
+    return "r-" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(8))
+
+
+def tidy_name(name: str) -> str:
+    """A name as typed, without control characters and with single spaces.
+
+    Raises:
+        ConfigError: nothing is left, or more than 200 characters.
+    """
+    tidy = " ".join(_replace_controls(name).split())
+    if not 1 <= len(tidy) <= NAME_LENGTH:
+        raise ConfigError({"name": f"must have 1 to {NAME_LENGTH} visible characters; got {len(tidy)}."})
+    return tidy
+
+
+def storable(text: str) -> str:
+    """Any text with what databases refuse (NUL, lone surrogates) replaced."""
+    return text.replace("\0", "�").encode("utf-8", "replace").decode("utf-8")
+
+
+def _replace_controls(text: str) -> str:
+    return "".join(" " if unicodedata.category(sign) in {"Cc", "Cs"} else sign for sign in text)

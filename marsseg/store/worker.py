@@ -1,0 +1,130 @@
+"""What a worker, or the scheduler in its place, writes about a run; fenced by the launch token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from marsseg.errors import StateError
+from marsseg.store.base import StorePart, get_row
+from marsseg.store.converters import epoch_row, plain, progress_json
+from marsseg.store.records import ACTIVE, EpochRecord, ProcessIdentity, Progress, RunStatus
+from marsseg.store.tables import EpochRow, RunRow
+from marsseg.store.texts import storable
+from marsseg.store.transitions import refusal, require_transition
+
+_LAST_WORDS = frozenset({RunStatus.COMPLETED, RunStatus.STOPPED, RunStatus.FAILED})
+
+
+class WorkerDesk(StorePart):
+    """Writes that need the current launch token.
+
+    Each method raises NotFoundError when the run is gone, and StateError when it is not active or was
+    launched again since: whoever gets one must stop writing.
+    """
+
+    def worker_started(self, run_id: str, token: str, process: ProcessIdentity) -> None:
+        """Record who works on the run: starting → running; a stop that was asked for meanwhile stands."""
+        with self._database.write() as session:
+            row = get_current(session, run_id, token)
+            if row.pid is not None and row.pid != process.pid:
+                raise refusal(run_id, row.status, f"belongs to process {row.pid}")
+            row.pid, row.process_created_at, row.boot_id = process.pid, process.created_at, process.boot_id
+            row.heartbeat_at = row.progress_at = self._clock()
+            if row.status is RunStatus.STARTING:
+                row.status = RunStatus.RUNNING
+                self._add_event(session, RunStatus.RUNNING, f"Process {process.pid} works on it.", run_id)
+
+    def heartbeat(self, run_id: str, token: str) -> bool:
+        """Give a sign of life; returns whether the run was asked to stop."""
+        with self._database.write() as session:
+            _update_current(session, run_id, token, heartbeat_at=self._clock())
+            return bool(session.scalar(select(RunRow.stop_requested).where(RunRow.id == run_id)))
+
+    def report_progress(self, run_id: str, token: str, progress: Progress) -> None:
+        """Say how far the run has come, and that it moves."""
+        with self._database.write() as session:
+            _update_current(
+                session, run_id, token, progress=progress_json(progress), progress_at=self._clock()
+            )
+
+    def record_facts(
+        self,
+        run_id: str,
+        token: str,
+        *,
+        parameters: int | None = None,
+        class_weights: Sequence[float] | None = None,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record what only the worker knows; what is None stays as it is."""
+        facts = {
+            "parameters": None if parameters is None else int(parameters),
+            "class_weights": None if class_weights is None else plain(class_weights),
+            "provenance": None if provenance is None else dict(provenance),
+        }
+        with self._database.write() as session:
+            get_current(session, run_id, token)
+            given = {name: value for name, value in facts.items() if value is not None}
+            if given:
+                _update_current(session, run_id, token, **given)
+
+    def add_epoch(self, run_id: str, token: str, epoch: EpochRecord) -> None:
+        """Record an epoch; one that is there already is replaced, as a resumed run repeats some."""
+        with self._database.write() as session:
+            row = get_current(session, run_id, token)
+            session.merge(epoch_row(run_id, epoch))
+            session.flush()
+            row.train_seconds = session.scalar(
+                select(func.sum(EpochRow.seconds)).where(EpochRow.run_id == run_id)
+            )
+
+    def finish(
+        self, run_id: str, token: str, status: RunStatus, reason: str, *, best_epoch: int | None = None
+    ) -> None:
+        """Say the last word: completed, stopped or failed, and why."""
+        if status not in _LAST_WORDS:
+            raise StateError(f"A run ends as {', '.join(sorted(_LAST_WORDS))}; got {status}.")
+        with self._database.write() as session:
+            row = get_current(session, run_id, token)
+            if best_epoch is not None:
+                row.best_epoch = int(best_epoch)
+            self._end(session, row, status, reason)
+
+    def mark_lost(self, run_id: str, token: str, reason: str) -> bool:
+        """Record that a run vanished without a last word; without effect, False, on a finished one."""
+        with self._database.write() as session:
+            row = get_row(session, run_id)
+            if row.status.is_finished:
+                return False
+            self._end(session, get_current(session, run_id, token), RunStatus.LOST, reason)
+            return True
+
+    def _end(self, session: Session, row: RunRow, status: RunStatus, reason: str) -> None:
+        require_transition(row.id, row.status, status)
+        row.status, row.reason, row.finished_at = status, storable(reason), self._clock()
+        self._add_event(session, status, reason or f"The run is {status}.", row.id)
+
+
+def get_current(session: Session, run_id: str, token: str) -> RunRow:
+    """The row of an active run, for whoever holds its launch token.
+
+    Raises:
+        NotFoundError: there is no such run.
+        StateError: the run is not active, or the token is of an earlier launch.
+    """
+    row = get_row(session, run_id)
+    if row.token != token:
+        raise StateError(f"Run {run_id} was launched again or queued since; this worker must end.")
+    if not row.status.is_active:
+        raise refusal(run_id, row.status, "takes no more reports from its worker")
+    return row
+
+
+def _update_current(session: Session, run_id: str, token: str, **values: Any) -> None:
+    current = (RunRow.id == run_id, RunRow.token == token, RunRow.status.in_(ACTIVE))
+    if session.connection().execute(update(RunRow).where(*current).values(**values)).rowcount != 1:
+        get_current(session, run_id, token)  # says why
