@@ -1,0 +1,1 @@
+"""Launches one worker process a run and watches it: knows run ids and processes, not networks."""

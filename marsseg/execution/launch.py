@@ -1,0 +1,123 @@
+"""Starting workers and schedulers: a session of their own, output to a log file, never a pipe."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from marsseg.execution.processes import identify
+from marsseg.settings import PROJECT_ROOT, Settings
+from marsseg.store.records import ProcessIdentity
+
+WORKER_MODULE = "marsseg.training.worker"
+SCHEDULER_MODULE = "marsseg.execution.scheduler"
+TOKEN_VARIABLE = "MARSSEG_LAUNCH_TOKEN"
+LOG_NAME = "log.txt"
+_TAIL_BYTES = 4096
+
+
+def launch_worker(
+    settings: Settings, run_id: str, token: str, *, module: str = WORKER_MODULE
+) -> subprocess.Popen[bytes]:
+    """Start the worker of a run and return at once.
+
+    Args:
+        token: the run's launch token, by which the store knows this worker from earlier ones.
+        module: what `python -m` runs, with the run id as its argument.
+
+    Raises:
+        OSError: the log file cannot be written or the process cannot be made.
+    """
+    log = log_path(settings, run_id)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, run_id],
+            cwd=PROJECT_ROOT,
+            env=worker_environment(settings, token),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def worker_environment(settings: Settings, token: str) -> dict[str, str]:
+    """What a worker finds in its environment: the settings, its token, its share of the cores."""
+    return {
+        **os.environ,
+        **settings.environment(),
+        TOKEN_VARIABLE: token,
+        "MARSSEG_THREADS": str(max(1, usable_cores() // settings.slots)),
+        "PYTHONUNBUFFERED": "1",
+        "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
+    }
+
+
+def usable_cores() -> int:
+    """How many cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def log_path(settings: Settings, run_id: str) -> Path:
+    """The file that holds everything the workers of a run printed."""
+    return settings.run_dir(run_id) / LOG_NAME
+
+
+def last_log_line(settings: Settings, run_id: str) -> str:
+    """The last line with text in a run's log, at most 200 characters; empty if there is none."""
+    try:
+        with log_path(settings, run_id).open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            lines = log.read().decode(errors="replace").split("\n")
+    except OSError:
+        return ""
+    return next((line.strip()[:200] for line in reversed(lines) if line.strip()), "")
+
+
+def find_worker(run_id: str, token: str) -> ProcessIdentity | None:
+    """The living process of one launch of a run: for one that has not reported yet, of a dead scheduler."""
+    for process in psutil.process_iter():
+        try:
+            is_ours = process.cmdline()[-1:] == [run_id] and process.environ().get(TOKEN_VARIABLE) == token
+        except psutil.Error:
+            continue
+        if is_ours:
+            return identify(process.pid, token)
+    return None
+
+
+def scheduler_log(settings: Settings) -> Path:
+    """The file in which schedulers say what they did."""
+    return settings.artifacts / "scheduler.log"
+
+
+def launch_scheduler(settings: Settings, arguments: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+    """Start a scheduler in a session of its own and return at once; it outlives its launcher.
+
+    Raises:
+        OSError: the log file cannot be written or the process cannot be made.
+    """
+    log = scheduler_log(settings)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", SCHEDULER_MODULE, *arguments],
+            cwd=PROJECT_ROOT,
+            env={**os.environ, **settings.environment()},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    # Someone has to wait for it, or it stays a zombie for as long as the launching page server lives.
+    threading.Thread(target=process.wait, name="scheduler-reaper", daemon=True).start()
+    return process
