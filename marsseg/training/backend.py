@@ -1,0 +1,108 @@
+"""The one file that speaks to TensorFlow itself: threads, devices, determinism, seeds, compiled functions."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Mapping
+from typing import Any
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from marsseg.errors import ConfigError
+
+THREADS_VARIABLE = "MARSSEG_THREADS"
+
+EvaluationStep = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, float]]
+
+
+def read_threads(environ: Mapping[str, str]) -> int | None:
+    """Read how many CPU threads a worker may use from `MARSSEG_THREADS`; None leaves it to TensorFlow.
+
+    Raises:
+        ConfigError: the value is no whole number of at least 1.
+    """
+    text = environ.get(THREADS_VARIABLE, "").strip()
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise ConfigError(
+            {THREADS_VARIABLE: f"must be a whole number of at least 1; got {text!r}. Unset it for all cores."}
+        )
+    return int(text)
+
+
+def configure_devices(threads: int | None) -> None:
+    """Limit CPU threads and let GPU memory grow with need; call it before anything is computed.
+
+    Raises:
+        RuntimeError: TensorFlow has computed something already.
+    """
+    if threads is not None:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def seed_everything(seed: int, *, deterministic: bool) -> None:
+    """Seed Python, NumPy and Keras; with `deterministic`, make TensorFlow choose repeatable kernels.
+
+    Determinism stays on for the rest of the process: TensorFlow has no way back.
+    """
+    keras.utils.set_random_seed(seed)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def build_evaluation_step(model: keras.Model, loss: keras.losses.Loss) -> EvaluationStep:
+    """Compile one forward pass in inference mode that returns both decodings and the loss.
+
+    The returned function takes standardised images (B, H, W, 1) float32 and masks (B, H, W) uint8 and returns
+    argmax masks and terrain-only masks, each (B, H, W) uint8, and the batch's loss. It is traced once for
+    all batch sizes, and each call reads the model's current weights.
+    """
+    signature = [
+        tf.TensorSpec((None, None, None, 1), tf.float32),
+        tf.TensorSpec((None, None, None), tf.uint8),
+    ]
+
+    @tf.function(input_signature=signature, autograph=False)
+    def step(images: Any, masks: Any) -> tuple[Any, Any, Any]:
+        logits = model(images, training=False)
+        value = loss(tf.cast(masks, tf.int32), logits)
+        return (
+            tf.cast(tf.argmax(logits, axis=-1), tf.uint8),
+            tf.cast(tf.argmax(logits[..., 1:], axis=-1) + 1, tf.uint8),
+            value,
+        )
+
+    def evaluate(images: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        argmax, terrain_only, value = step(images, masks)
+        return argmax.numpy(), terrain_only.numpy(), float(value)
+
+    return evaluate
+
+
+def describe_devices() -> dict[str, Any]:
+    """Name the devices that TensorFlow computes on, and how: part of a run's provenance."""
+    gpus = tf.config.list_physical_devices("GPU")
+    names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+    return {
+        "device": ", ".join(names) or _cpu_name(),
+        "gpus": names,
+        "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count(),
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
+            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

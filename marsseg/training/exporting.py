@@ -1,0 +1,77 @@
+"""Write a trained network as ONNX, for inference without TensorFlow."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import keras
+import onnx
+
+INPUT_NAME = "image"
+OUTPUT_NAME = "logits"
+
+
+def export_onnx(model: keras.Model, path: Path, metadata: Mapping[str, str]) -> None:
+    """Write `model` to `path` with batch, height and width left open.
+
+    The file takes `image` float32 (B, H, W, 1) and gives `logits` float32 (B, H, W, 5). It appears complete
+    or not at all; an earlier one at the same place is replaced.
+
+    Args:
+        model: a network as `build_network` makes it.
+        path: where the file shall be; its folder must exist.
+        metadata: stored in the file, readable by ONNX Runtime as `custom_metadata_map`.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        raw, finished = Path(folder, "raw.onnx"), Path(folder, "finished.onnx")
+        _convert(model, raw)
+        graph = onnx.load(raw)
+        _name_output(graph.graph)
+        onnx.helper.set_model_props(graph, dict(metadata))
+        onnx.checker.check_model(graph)
+        onnx.save(graph, finished)
+        _sync(finished)
+        finished.replace(path)
+
+
+def _convert(model: keras.Model, path: Path) -> None:
+    signature = keras.InputSpec(shape=(None, None, None, 1), dtype="float32", name=INPUT_NAME)
+    with _quiet():
+        model.export(path, format="onnx", verbose=False, input_signature=[signature])
+
+
+def _name_output(graph: onnx.GraphProto) -> None:
+    """Call the one output `logits`, whatever the converter called it."""
+    (output,) = graph.output
+    for node in graph.node:
+        for names in (node.input, node.output):
+            names[:] = [OUTPUT_NAME if name == output.name else name for name in names]
+    output.name = OUTPUT_NAME
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what the converter says on every export: progress, and Keras' own use of `np.object`."""
+    logger = logging.getLogger("tf2onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*np.object.*", category=FutureWarning)
+            yield
+    finally:
+        logger.setLevel(level)

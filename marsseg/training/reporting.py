@@ -1,0 +1,140 @@
+"""What the training loop tells the outside, and the thread that carries it to the store."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from marsseg.errors import NotFoundError, StateError
+from marsseg.store.records import EpochRecord, EvaluationRecord, Progress
+
+if TYPE_CHECKING:
+    from marsseg.store import RunStore
+
+HEARTBEAT_SECONDS = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+class StopFlag:
+    """Says that training shall end at the next batch.
+
+    A plain attribute and no `threading.Event`: a second signal may interrupt the handler of the first, and
+    would wait forever for the event's lock.
+    """
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def set(self) -> None:
+        """Ask for the end; there is no way back."""
+        self._is_set = True
+
+    def is_set(self) -> bool:
+        """Whether someone asked."""
+        return self._is_set
+
+
+class Reporter(Protocol):
+    """Whoever listens to a training run."""
+
+    def progress(self, progress: Progress) -> None:
+        """Hear how far things are; called after every batch, so it must return at once."""
+
+    def facts(self, *, parameters: int, class_weights: np.ndarray) -> None:
+        """Hear how many parameters the network has and what the classes weigh."""
+
+    def epoch(self, record: EpochRecord) -> None:
+        """Hear what an epoch measured, before its checkpoint is written."""
+
+    def evaluation(self, split: str, decoding: str, rows: np.ndarray, confusions: np.ndarray) -> None:
+        """Hear the confusion matrices (N, 5, 5) of a split's rows under one decoding."""
+
+
+class StoreReporter:
+    """Writes what it hears to the store, in the name of one launch of one run.
+
+    Progress is only remembered here; `Heartbeat` writes it, off the training loop.
+    """
+
+    def __init__(self, store: RunStore, run_id: str, token: str) -> None:
+        self.store = store
+        self.run_id = run_id
+        self.token = token
+        self.latest: Progress | None = None
+
+    def progress(self, progress: Progress) -> None:
+        """Remember the newest progress."""
+        self.latest = progress
+
+    def facts(self, *, parameters: int, class_weights: np.ndarray) -> None:
+        """Record the network's size and the class weights."""
+        weights = tuple(float(weight) for weight in class_weights)
+        self.store.record_facts(self.run_id, self.token, parameters=parameters, class_weights=weights)
+
+    def epoch(self, record: EpochRecord) -> None:
+        """Record one epoch; the same epoch again, after a resume, replaces it."""
+        self.store.add_epoch(self.run_id, self.token, record)
+
+    def evaluation(self, split: str, decoding: str, rows: np.ndarray, confusions: np.ndarray) -> None:
+        """Record the confusion matrices of one split and decoding."""
+        record = EvaluationRecord(self.run_id, split, decoding, rows, confusions)
+        self.store.add_evaluation(self.token, record)
+
+
+class Heartbeat:
+    """A daemon thread that says once a second that the worker lives, and how far it is.
+
+    Args:
+        reporter: whose newest progress is written.
+        stop: set as soon as the store asks for a stop.
+
+    As a context manager it beats once at the start and writes the last progress at the end. When the
+    store says that another launch owns the run, `disowned` and `stop` are set and nothing more is written.
+    """
+
+    def __init__(
+        self, reporter: StoreReporter, stop: StopFlag, *, interval: float = HEARTBEAT_SECONDS
+    ) -> None:
+        self.reporter = reporter
+        self.stop = stop
+        self.interval = interval
+        self.disowned = threading.Event()
+        self._end = threading.Event()
+        self._written: Progress | None = None
+        self._thread = threading.Thread(target=self._loop, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Heartbeat:
+        self.beat()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._end.set()
+        self._thread.join()
+        self.beat()
+
+    def beat(self) -> None:
+        """Say once that the worker lives; a store that is busy or gone for a moment is tried again later."""
+        if self.disowned.is_set():
+            return
+        store, run_id, token = self.reporter.store, self.reporter.run_id, self.reporter.token
+        try:
+            if store.heartbeat(run_id, token):
+                self.stop.set()
+            newest = self.reporter.latest
+            if newest is not None and newest is not self._written:
+                store.report_progress(run_id, token, newest)
+                self._written = newest
+        except (StateError, NotFoundError):
+            self.disowned.set()
+            self.stop.set()
+        except Exception:  # the run must not die of one missed heartbeat
+            logger.warning("A heartbeat could not be written.", exc_info=True)
+
+    def _loop(self) -> None:
+        while not self._end.wait(self.interval):
+            self.beat()

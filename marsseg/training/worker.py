@@ -1,0 +1,229 @@
+"""The process of one run: `python -m marsseg.training.worker RUN_ID`.
+
+Reads the run from the store, trains, evaluates, exports, and leaves a last word. TensorFlow is imported
+only after the first heartbeat, because that alone takes seconds.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from marsseg.data.arrays import DatasetArrays, open_arrays
+from marsseg.errors import DatasetError, MarsSegError, NotFoundError, StateError
+from marsseg.settings import Settings, load_settings
+from marsseg.store import RunStore
+from marsseg.store.records import DatasetRecord, Phase, Progress, RunRecord, RunStatus
+from marsseg.training.identity import own_identity
+from marsseg.training.provenance import collect_provenance
+from marsseg.training.reporting import Heartbeat, StopFlag, StoreReporter
+
+if TYPE_CHECKING:
+    from marsseg.training.preparation import Material
+    from marsseg.training.trainer import Trainer
+
+TOKEN_VARIABLE = "MARSSEG_LAUNCH_TOKEN"
+
+logger = logging.getLogger("marsseg.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class LastWord:
+    """What the store is told at the end."""
+
+    status: RunStatus
+    reason: str
+    best_epoch: int | None = None
+
+
+def main(arguments: list[str]) -> int:
+    """Work on one run; returns 0 unless it failed."""
+    if len(arguments) != 1 or not os.environ.get(TOKEN_VARIABLE):
+        sys.stderr.write(
+            f"Usage: {TOKEN_VARIABLE}=TOKEN python -m marsseg.training.worker RUN_ID. "
+            "The scheduler starts workers; use `python -m marsseg train` instead.\n"
+        )
+        return 2
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
+    stop = StopFlag()
+    set_on_signals(stop)
+    settings = load_settings()
+    return Worker(settings, RunStore.open(settings), arguments[0], os.environ[TOKEN_VARIABLE], stop).run()
+
+
+def set_on_signals(stop: StopFlag) -> None:
+    """Make SIGTERM and SIGINT set the flag and do nothing else."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+
+class Worker:
+    """One launch of one run, from its first heartbeat to its last word."""
+
+    def __init__(self, settings: Settings, store: RunStore, run_id: str, token: str, stop: StopFlag) -> None:
+        self.settings = settings
+        self.store = store
+        self.run_id = run_id
+        self.token = token
+        self.stop = stop
+        self.folder = settings.run_dir(run_id)
+        self.reporter = StoreReporter(store, run_id, token)
+
+    def run(self) -> int:
+        """Work, and tell the store how it ended; says nothing once another launch owns the run."""
+        try:
+            self._introduce()
+            with Heartbeat(self.reporter, self.stop) as self.heartbeat:
+                word = self._attempt(self._work)
+            if self.heartbeat.disowned.is_set():
+                raise StateError(f"Another launch owns run {self.run_id}.")
+            self.store.finish(self.run_id, self.token, word.status, word.reason, best_epoch=word.best_epoch)
+        except (StateError, NotFoundError) as error:
+            logger.info("Leaving without a word: %s", error)
+            return 0
+        logger.info("%s: %s", word.status, word.reason)
+        return 1 if word.status is RunStatus.FAILED else 0
+
+    def _introduce(self) -> None:
+        self.store.worker_started(self.run_id, self.token, own_identity(self.token))
+        self.reporter.progress(Progress(Phase.LOADING))
+
+    def _attempt(self, work: Callable[[], LastWord]) -> LastWord:
+        """Run `work`, and turn whatever it raises into a sentence; the traceback goes to the log."""
+        try:
+            return work()
+        except (StateError, NotFoundError):
+            raise
+        except MarsSegError as error:
+            logger.error("%s", error)
+            return LastWord(RunStatus.FAILED, str(error))
+        except Exception as error:
+            logger.exception("The run failed.")
+            return LastWord(RunStatus.FAILED, failure_sentence(error, self.folder))
+
+    def _work(self) -> LastWord:
+        run = self.store.get_run(self.run_id)
+        dataset, arrays = open_dataset(run, self.store, self.settings)
+        trainer = self._prepare(run, dataset, arrays)
+        outcome = trainer.train()
+        if self.heartbeat.disowned.is_set():
+            raise StateError(f"Another launch owns run {self.run_id}.")
+        if self.store.get_run(self.run_id).stop_now:
+            return LastWord(outcome.status, f"{outcome.reason}; not evaluated, as asked", outcome.best_epoch)
+        trainer.load_best(outcome)
+        self._evaluate(trainer)
+        self._export(trainer)
+        return LastWord(
+            outcome.status, "; ".join(filter(None, [outcome.reason, outcome.scores])), outcome.best_epoch
+        )
+
+    def _prepare(self, run: RunRecord, dataset: DatasetRecord, arrays: DatasetArrays) -> Trainer:
+        from marsseg.training import backend
+        from marsseg.training.preparation import prepare
+        from marsseg.training.trainer import Trainer
+
+        backend.configure_devices(backend.read_threads(os.environ))
+        material = prepare(run.config, arrays, run.dropped_rows)
+        material.save_split(self.folder / "split.npz")
+        facts = {
+            **collect_provenance(),
+            **backend.describe_devices(),
+            "deterministic": run.config.train.deterministic,
+            **_measured(dataset, material),
+        }
+        self.store.record_facts(self.run_id, self.token, provenance=facts)
+        return Trainer(run.config, material, self.folder, self.reporter, self.stop)
+
+    def _evaluate(self, trainer: Trainer) -> None:
+        """Predict validation and test with the best weights; keep the masks and their confusion matrices."""
+        from marsseg.training.evaluation import predict_split, save_predictions
+
+        material = trainer.material
+        for split, tiles in (("validation", material.validation), ("test", material.test)):
+            logger.info("Evaluating on %d %s tiles.", len(tiles), split)
+            prediction = predict_split(
+                trainer.evaluate,
+                tiles,
+                trainer.config.train.batch_size,
+                on_batch=lambda done, total: self._say(trainer, Phase.EVALUATING, done, total),
+            )
+            save_predictions(prediction, split, self.folder / "predictions")
+            for decoding, confusions in prediction.confusions.items():
+                self.reporter.evaluation(split, decoding, prediction.rows, confusions)
+
+    def _export(self, trainer: Trainer) -> None:
+        from marsseg.training.exporting import export_onnx
+
+        self._say(trainer, Phase.EXPORTING)
+        metadata = export_metadata(self.run_id, trainer.material, trainer.config.model.depth)
+        export_onnx(trainer.model, self.folder / "model.onnx", metadata)
+
+    def _say(self, trainer: Trainer, phase: Phase, step: int = 0, steps: int = 0) -> None:
+        epochs = trainer.config.train.epochs
+        self.reporter.progress(Progress(phase, trainer.epoch, epochs, step, steps))
+
+
+def open_dataset(run: RunRecord, store: RunStore, settings: Settings) -> tuple[DatasetRecord, DatasetArrays]:
+    """Find the dataset of a run and open its arrays.
+
+    Raises:
+        DatasetError: it has vanished since the run was queued, or a file of it is damaged.
+    """
+    try:
+        dataset = store.get_dataset(run.dataset_id)
+        return dataset, open_arrays(settings.datasets_dir / dataset.sha256)
+    except NotFoundError as error:
+        raise DatasetError(
+            f"dataset {run.dataset_name!r} is no longer in the lab; start a new run on another"
+        ) from error
+    except DatasetError as error:
+        raise DatasetError(f"dataset {run.dataset_name!r} cannot be read: {error}") from error
+
+
+def export_metadata(run_id: str, material: Material, depth: int) -> dict[str, str]:
+    """What an exported network must know about itself, as text (numbers in full precision, JSON lists)."""
+    size = material.frame_size
+    return {
+        "mean": repr(material.standardizer.mean),
+        "std": repr(material.standardizer.std),
+        "frame_size": "null" if size is None else f"[{size[0]}, {size[1]}]",
+        "multiple": str(2**depth),
+        "run_id": run_id,
+    }
+
+
+def failure_sentence(error: Exception, folder: Path) -> str:
+    """Say in one sentence what went wrong, for someone who has not read the log."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        place = next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))
+        free = shutil.disk_usage(place).free / 1e6
+        return f"disk full while saving in {folder}: {free:.1f} MB are free. Make room, then resume the run."
+    if isinstance(error, MemoryError):
+        return "out of memory. Lower the batch size, the filters or the number of slots, then start again."
+    message = next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
+    return f"{type(error).__name__}: {message} (the log has the traceback)"
+
+
+def _measured(dataset: DatasetRecord, material: Material) -> dict[str, Any]:
+    return {
+        "dataset_sha256": dataset.sha256,
+        "train_mean": material.standardizer.mean,
+        "train_std": material.standardizer.std,
+        "tiles": {
+            "train": len(material.training),
+            "validation": len(material.validation),
+            "test": len(material.test),
+        },
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,132 @@
+"""A dataset that a four-filter network learns in seconds, and a listener that writes everything down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from marsseg.config import RunConfig, parse_values
+from marsseg.data.arrays import DatasetArrays
+from marsseg.data.cleaning import count_classes_per_image
+from marsseg.store.records import EpochRecord, Progress
+from marsseg.training.reporting import StopFlag
+
+TINY = {
+    "model.filters": 4,
+    "model.depth": 2,
+    "train.epochs": 4,
+    "train.batch_size": 8,
+    "train.learning_rate": 0.01,
+    "data.test_fraction": 0.2,
+    "data.validation_fraction": 0.2,
+}
+
+
+def make_tiles(count: int = 40, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Stripes of the four terrain classes at random places, each with a gray level of its own, plus noise."""
+    generator = np.random.default_rng(seed)
+    masks = np.zeros((count, 16, 32), np.uint8)
+    for mask in masks:
+        edges = np.sort(generator.integers(2, 30, 3))
+        for terrain, columns in zip(
+            generator.permutation(4) + 1, np.split(np.arange(32), edges), strict=True
+        ):
+            mask[:, columns] = terrain
+        mask[:2] = 0
+    gray = np.array([10, 40, 80, 120, 160])[masks] + generator.normal(0, 6, masks.shape)
+    return gray.clip(0, 255).astype(np.uint8), masks
+
+
+@pytest.fixture(scope="session")
+def tiny_arrays(tmp_path_factory: pytest.TempPathFactory) -> DatasetArrays:
+    """Forty tiles of 16×32 pixels, in memory."""
+    images, masks = make_tiles()
+    return DatasetArrays(
+        folder=tmp_path_factory.mktemp("dataset"),
+        images=images,
+        masks=masks,
+        test_images=images[:0],
+        counts=count_classes_per_image(masks),
+        groups=None,
+        meta={"frame_size": [64, 64]},
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> Callable[..., RunConfig]:
+    """Build the tiny configuration, with other values at dotted paths."""
+    return lambda values=None: parse_values({**TINY, **(values or {})})
+
+
+@dataclass
+class Notebook:
+    """A reporter that remembers all it hears, and can do something at a moment of choice."""
+
+    epochs: list[EpochRecord] = field(default_factory=list)
+    heard: list[Progress] = field(default_factory=list)
+    told: dict[str, Any] = field(default_factory=dict)
+    on_progress: Callable[[Progress], None] = lambda _progress: None
+    on_epoch: Callable[[EpochRecord], None] = lambda _record: None
+
+    def progress(self, progress: Progress) -> None:
+        self.heard.append(progress)
+        self.on_progress(progress)
+
+    def facts(self, *, parameters: int, class_weights: np.ndarray) -> None:
+        self.told |= {"parameters": parameters, "class_weights": class_weights}
+
+    def epoch(self, record: EpochRecord) -> None:
+        self.epochs.append(record)
+        self.on_epoch(record)
+
+    def evaluation(self, split: str, decoding: str, rows: np.ndarray, confusions: np.ndarray) -> None:
+        self.told[split, decoding] = (rows, confusions)
+
+    def numbers(self) -> list[tuple[Any, ...]]:
+        """Everything an epoch measured apart from the time it took; NaN as text, so that it equals itself."""
+        return [
+            (r.epoch, r.loss, r.val_loss, r.val_terrain_miou, str(r.val_class_iou), r.learning_rate)
+            for r in self.epochs
+        ]
+
+
+@pytest.fixture(scope="session")
+def trainer_in(tiny_arrays: DatasetArrays) -> Callable[..., Any]:
+    """Build a trainer on the tiny tiles that works in a given folder."""
+    from marsseg.training.preparation import prepare
+    from marsseg.training.trainer import Trainer
+
+    def make(folder: Path, config: RunConfig, notebook: Notebook | None, stop: StopFlag | None) -> Any:
+        material = prepare(config, tiny_arrays, dropped_rows=())
+        return Trainer(config, material, folder, notebook or Notebook(), stop or StopFlag())
+
+    return make
+
+
+@pytest.fixture
+def make_trainer(trainer_in: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
+    """Build a trainer on the tiny tiles; it works in `tmp_path / name`, and listens to `notebook`."""
+
+    def make(
+        config: RunConfig, name: str = "run", notebook: Notebook | None = None, stop: StopFlag | None = None
+    ) -> Any:
+        return trainer_in(tmp_path / name, config, notebook, stop)
+
+    return make
+
+
+@pytest.fixture
+def notebook() -> Notebook:
+    """An empty notebook."""
+    return Notebook()
+
+
+@pytest.fixture(scope="session")
+def new_notebook() -> type[Notebook]:
+    """Make more notebooks."""
+    return Notebook

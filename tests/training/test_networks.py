@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import itertools
+
+import keras
+import numpy as np
+import onnxruntime
+import pytest
+
+from marsseg.config import LossConfig, ModelConfig
+from marsseg.training.exporting import export_onnx
+from marsseg.training.losses import build_loss
+from marsseg.training.networks import build_network
+
+pytestmark = pytest.mark.training
+
+GATES = ("none", "gated", "attention", "sigmoid_only")
+ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu")
+NORMS = ("batch", "group", "none")
+
+
+def combination(gate, squeeze_excite, residual, activation, normalization, **more):
+    return ModelConfig(
+        **{"depth": 1, "filters": 4, "groups": 2, "se_ratio": 2, **more},
+        skip_gate=gate,
+        squeeze_excite=squeeze_excite,
+        residual=residual,
+        activation=activation,
+        normalization=normalization,
+    )
+
+
+EVERYTHING = list(itertools.product(GATES, (False, True), (False, True), ACTIVATIONS, NORMS))
+SAMPLE = [
+    (*toggles, ACTIVATIONS[i % 5], NORMS[i % 3])
+    for i, toggles in enumerate(itertools.product(GATES, (False, True), (False, True)))
+]
+
+
+def name_of(values):
+    gate, squeeze_excite, residual, activation, normalization = values
+    toggles = ("-se" if squeeze_excite else "") + ("-residual" if residual else "")
+    return f"{gate}{toggles}-{activation}-{normalization}"
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(11)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_session():
+    yield
+    keras.utils.clear_session()
+
+
+def images(rng, batch, height, width):
+    return rng.normal(size=(batch, height, width, 1)).astype("float32")
+
+
+def test_sample_meets_every_pair_that_it_claims():
+    met = {pair for row in SAMPLE for pair in itertools.combinations(enumerate(row), 2)}
+    wanted = {pair for row in EVERYTHING for pair in itertools.combinations(enumerate(row), 2)}
+    missing = wanted - met
+    assert all({first, second} == {0, 3} for (first, _), (second, _) in missing)  # 20 pairs, 16 rows
+    assert len({row[:3] for row in SAMPLE}) == 16
+
+
+def trains_saves_loads_and_exports(config, folder, rng, sizes):
+    """One graph-mode step, then the same logits from the network, its saved copy and ONNX Runtime."""
+    model = build_network(config, seed=1)
+    model.compile(keras.optimizers.SGD(0.1), build_loss(LossConfig(dice=0.5), (0, 1, 1, 1, 1)))
+    before = [weight.copy() for weight in model.get_weights()]
+    mask = rng.integers(0, 5, (2, 32, 32))
+    assert np.isfinite(model.train_on_batch(images(rng, 2, 32, 32), mask))
+    changed = [np.any(old != new) for old, new in zip(before, model.get_weights(), strict=True)]
+    assert sum(changed) > 0.9 * len(changed)  # all but a squeeze unit that happens to be off
+
+    model.save(folder / "network.keras")
+    export_onnx(model, folder / "network.onnx", {})
+    loaded = keras.saving.load_model(folder / "network.keras")
+    session = onnxruntime.InferenceSession(folder / "network.onnx", providers=["CPUExecutionProvider"])
+    for size in sizes:
+        x = images(rng, *size)
+        expected = np.asarray(model(x, training=False))
+        np.testing.assert_array_equal(np.asarray(loaded(x, training=False)), expected)
+        (exported,) = session.run(None, {"image": x})
+        np.testing.assert_allclose(exported, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("error:Gradients do not exist")
+@pytest.mark.parametrize("values", SAMPLE, ids=name_of)
+def test_toggles_train_save_load_and_export(values, tmp_path, rng):
+    config = combination(*values)
+    trains_saves_loads_and_exports(config, tmp_path, rng, [(3, 64, 128), (1, 256, 256)])
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("error:Gradients do not exist")
+@pytest.mark.parametrize("values", [v for v in EVERYTHING if v not in SAMPLE], ids=name_of)
+def test_every_combination_trains_saves_loads_and_exports(values, tmp_path, rng):
+    config = combination(*values, dropout=0.1)
+    trains_saves_loads_and_exports(config, tmp_path, rng, [(2, 64, 128)])
+
+
+@pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize("normalization", NORMS)
+def test_every_combination_builds(gate, normalization):
+    for squeeze_excite, residual, activation in itertools.product((False, True), (False, True), ACTIVATIONS):
+        config = combination(gate, squeeze_excite, residual, activation, normalization, filters=2, groups=1)
+        model = build_network(config)
+        assert model.input_shape == (None, None, None, 1)
+        assert model.output_shape == (None, None, None, 5)
+        names = " ".join(layer.name for layer in model.layers)
+        assert ("_se_scale" in names) is squeeze_excite
+        assert ("_residual" in names) is residual
+        assert ("_gate_" in names) is (gate != "none")
+        assert ("_norm" in names) is (normalization != "none")
+
+
+@pytest.mark.parametrize("depth", [1, 4, 6])
+def test_depth_halves_and_doubles(depth, rng):
+    model = build_network(ModelConfig(depth=depth, filters=2))
+    assert model(images(rng, 1, 64, 128)).shape == (1, 64, 128, 5)
+    pools = [layer for layer in model.layers if isinstance(layer, keras.layers.MaxPooling2D)]
+    ups = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2DTranspose)]
+    assert len(pools) == len(ups) == depth
+    assert model.get_layer("bottleneck_conv_2").filters == 2 * 2**depth
+
+
+def test_half_a_million_parameters():
+    model = build_network(ModelConfig(filters=16, depth=3, residual=True, squeeze_excite=True))
+    assert 480_000 < model.count_params() < 550_000
+    assert [tensor.name for tensor in model.inputs] == ["image"]
+
+
+def test_logits_are_linear_and_float32_even_in_mixed_precision(rng):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = build_network(ModelConfig(depth=1, filters=4, normalization="group", groups=2))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    logits = np.asarray(model(images(rng, 1, 8, 8)))
+    assert logits.dtype == np.float32
+    assert logits.min() < 0 < logits.max()
+    assert not np.allclose(logits.sum(axis=-1), 1)
+
+
+def weights_of(seed):
+    return build_network(ModelConfig(depth=1, filters=4), seed).get_weights()
+
+
+def equal(first, second):
+    return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_seed_decides_the_initial_weights():
+    keras.utils.set_random_seed(1)
+    first = weights_of(5)
+    keras.utils.set_random_seed(2)
+    assert equal(first, weights_of(5))
+    assert not equal(first, weights_of(6))
+
+
+def test_layers_of_one_shape_start_differently():
+    model = build_network(ModelConfig(depth=1, filters=4), seed=0)
+    encoder = model.get_layer("encoder_1_conv_2").get_weights()[0]
+    decoder = model.get_layer("decoder_1_conv_2").get_weights()[0]
+    assert encoder.shape == decoder.shape
+    assert not np.array_equal(encoder, decoder)
+
+
+def test_without_a_seed_the_global_one_decides():
+    keras.utils.set_random_seed(3)
+    first = weights_of(None)
+    assert not equal(first, weights_of(None))
+    keras.utils.set_random_seed(3)
+    assert equal(first, weights_of(None))
+
+
+def test_dropout_repeats_with_the_seed_and_rests_at_inference(rng):
+    config = ModelConfig(depth=1, filters=4, dropout=0.5)
+    x = images(rng, 2, 8, 8)
+    first, second = build_network(config, seed=4), build_network(config, seed=4)
+    np.testing.assert_array_equal(first(x, training=True), second(x, training=True))
+    assert not np.array_equal(first(x, training=True), first(x, training=True))
+    np.testing.assert_array_equal(first(x), first(x))
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_a_small_network_learns_stripes(gate):
+    """Bright and dark stripes become two classes within a few steps, through every gate."""
+    mask = np.broadcast_to(1 + np.arange(16) // 4 % 2, (4, 16, 16))
+    x = (mask[..., None] * 2.0 - 3.0).astype("float32")
+    model = build_network(ModelConfig(depth=1, filters=4, skip_gate=gate), seed=0)
+    model.compile(keras.optimizers.AdamW(0.02), build_loss(LossConfig(), (0, 1, 1, 1, 1)))
+    for _ in range(40):
+        model.train_on_batch(x, mask)
+    predicted = np.asarray(model(x, training=False)).argmax(axis=-1)
+    assert (predicted == mask).mean() > 0.9

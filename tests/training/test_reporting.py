@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from marsseg.config import RunConfig
+from marsseg.settings import Settings
+from marsseg.store import RunStore
+from marsseg.store.records import NewRun, Phase, ProcessIdentity, Progress
+from marsseg.training.reporting import Heartbeat, StopFlag, StoreReporter
+
+META = {"pairs": 9, "outlier_groups": []}
+
+
+@pytest.fixture
+def reporter(settings: Settings) -> StoreReporter:
+    """The reporter of a run that was claimed and has started."""
+    store = RunStore.open(settings)
+    dataset = store.add_dataset("tiny", "0" * 64, "tiny.npz", META)
+    store.add_run(NewRun(RunConfig(), "a run", "f" * 16, dataset.id))
+    run, token = store.claim_next(1)
+    store.worker_started(run.id, token, ProcessIdentity(1, 0.0, "boot", token))
+    return StoreReporter(store, run.id, token)
+
+
+def run_of(reporter: StoreReporter):
+    return reporter.store.get_run(reporter.run_id)
+
+
+def wait_for(condition) -> None:
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.05)
+    pytest.fail("It did not happen within 30 seconds.")
+
+
+def test_progress_is_written_by_the_heartbeat_alone(reporter):
+    reporter.progress(Progress(Phase.TRAINING, 1, 4, 3, 10))
+    assert run_of(reporter).progress is None
+    Heartbeat(reporter, StopFlag()).beat()
+    assert run_of(reporter).progress == Progress(Phase.TRAINING, 1, 4, 3, 10)
+
+
+def test_progress_that_did_not_change_does_not_count_as_movement(reporter):
+    heartbeat = Heartbeat(reporter, StopFlag())
+    reporter.progress(Progress(Phase.TRAINING, 1, 4, 3, 10))
+    heartbeat.beat()
+    moved = run_of(reporter).progress_at
+    time.sleep(0.02)
+    heartbeat.beat()
+    run = run_of(reporter)
+    assert run.progress_at == moved
+    assert run.heartbeat_at > moved
+
+
+def test_the_thread_beats_until_the_block_ends_and_writes_the_last_progress(reporter):
+    with Heartbeat(reporter, StopFlag(), interval=0.01):
+        first = run_of(reporter).heartbeat_at
+        wait_for(lambda: run_of(reporter).heartbeat_at > first)
+        reporter.progress(Progress(Phase.EXPORTING, 4, 4))
+    assert run_of(reporter).progress.phase is Phase.EXPORTING
+    assert not any(thread.name == "heartbeat" for thread in threading.enumerate())
+
+
+def test_a_stop_asked_for_on_a_page_reaches_the_loop(reporter):
+    stop = StopFlag()
+    with Heartbeat(reporter, stop, interval=0.01) as heartbeat:
+        assert not stop.is_set()
+        reporter.store.request_stop(reporter.run_id)
+        wait_for(stop.is_set)
+    assert not heartbeat.disowned.is_set()
+
+
+def test_a_worker_whose_run_was_launched_again_falls_silent(reporter):
+    stop = StopFlag()
+    reporter.store.mark_lost(reporter.run_id, reporter.token, "The machine was restarted.")
+    reporter.store.requeue(reporter.run_id)
+    _, newer = reporter.store.claim_next(1)
+    assert newer != reporter.token
+    reporter.progress(Progress(Phase.TRAINING, 9, 9, 9, 9))
+    heartbeat = Heartbeat(reporter, stop)
+    heartbeat.beat()
+    assert heartbeat.disowned.is_set()
+    assert stop.is_set()
+    assert run_of(reporter).progress is None
+
+
+def test_a_store_that_fails_for_a_moment_is_asked_again(reporter, monkeypatch, caplog):
+    heartbeat = Heartbeat(reporter, StopFlag())
+    with monkeypatch.context() as patch:
+        patch.setattr(reporter.store, "heartbeat", lambda *_: 1 / 0)
+        heartbeat.beat()
+    assert "could not be written" in caplog.text
+    reporter.progress(Progress(Phase.TRAINING, 1, 1, 1, 1))
+    heartbeat.beat()
+    assert run_of(reporter).progress is not None
+
+
+def test_facts_and_evaluations_arrive(reporter):
+    reporter.facts(parameters=1234, class_weights=np.array([0, 1, 1, 1, 2.5]))
+    confusions = np.arange(50).reshape(2, 5, 5)
+    reporter.evaluation("test", "argmax", np.array([3, 8]), confusions)
+    run = run_of(reporter)
+    assert (run.parameters, tuple(run.class_weights)) == (1234, (0, 1, 1, 1, 2.5))
+    (stored,) = reporter.store.list_evaluations([reporter.run_id], "test", "argmax")
+    np.testing.assert_array_equal(stored.rows, [3, 8])
+    np.testing.assert_array_equal(stored.confusions, confusions)
