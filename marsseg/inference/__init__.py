@@ -1,0 +1,1 @@
+"""Use an exported network: load it, segment images of any size, and draw masks."""
