@@ -1,0 +1,79 @@
+"""The command tree, and how errors leave it: one sentence on stderr and an exit status."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from marsseg import __version__
+from marsseg.cli import board, datasets, presets, runs, train, use
+from marsseg.cli.output import complain
+from marsseg.errors import ConfigError, MarsSegError
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+class LabGroup(TyperGroup):
+    """Turns what the lab raises on purpose into sentences."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; exit with 2 for bad input, 1 for a failed run."""
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            for path, sentence in error.problems.items():
+                complain(f"{path}: {sentence}")
+            raise typer.Exit(error.exit_status) from error
+        except MarsSegError as error:
+            complain(str(error))
+            raise typer.Exit(error.exit_status) from error
+        except BrokenPipeError:
+            raise  # whoever read our output went away; nothing to say
+        except OSError as error:
+            if error.filename is None:
+                raise
+            complain(f"{error.filename} cannot be used: {error.strerror}.")
+            raise typer.Exit(BAD_INPUT) from error
+        except KeyboardInterrupt as error:
+            raise typer.Exit(INTERRUPTED) from error
+
+
+app = typer.Typer(
+    name="marsseg",
+    cls=LabGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Train small segmentation networks on Mars terrain and learn which change helped.",
+)
+app.add_typer(datasets.app, name="datasets")
+app.command("train")(train.train)
+app.add_typer(runs.app, name="runs")
+app.command("leaderboard")(board.leaderboard)
+app.command("segment")(use.segment)
+app.command("submission")(use.submission)
+app.add_typer(presets.app, name="presets")
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"marsseg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Say which version this is."),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    app(prog_name="python -m marsseg")

@@ -1,0 +1,78 @@
+"""`leaderboard`: what helped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from marsseg.classes import CLASS_NAMES
+from marsseg.cli.output import JsonOption, inform, print_table
+from marsseg.cli.text import UNKNOWN, duration, score, whole
+
+if TYPE_CHECKING:
+    from marsseg.services import Delta, Leaderboard, LeaderboardRow
+
+
+def leaderboard(
+    *,
+    lens: Annotated[str, typer.Option(help="terrain, course or strict.")] = "terrain",
+    decoding: Annotated[str, typer.Option(help="argmax or terrain_only.")] = "terrain_only",
+    split: Annotated[str, typer.Option(help="validation or test.")] = "test",
+    dataset: Annotated[
+        str | None, typer.Option(help="The dataset; by default that of the latest scored run.")
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Run or fingerprint to compare with; the oldest by default."),
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="table, json, csv, md or latex.")] = "table",
+    as_json: JsonOption = False,
+) -> None:
+    """Rank configurations by score, each with its difference to a baseline."""
+    from marsseg import services
+
+    query = services.make_query(lens, decoding, split, dataset=dataset, baseline=baseline)
+    board = services.leaderboard(services.open_lab(), query)
+    form = "json" if as_json else form
+    if form != "table":
+        typer.echo(services.leaderboard_text(board, form), nl=False)
+    elif board.rows:
+        _print_board(board)
+    else:
+        inform("No run has been scored yet; start one with `python -m marsseg train --preset quick`.")
+
+
+def _print_board(board: Leaderboard) -> None:
+    query = board.query
+    inform(f"{board.dataset} · lens {query.lens} · decoding {query.decoding} · split {query.split}")
+    numbers = ["#", "Mean IoU", "n", "Δ points", *CLASS_NAMES, "Parameters", "Time"]
+    columns = ["#", "Name", *numbers[1:], "ID"]
+    print_table(columns, [_cells(rank, row) for rank, row in enumerate(board.rows, start=1)], right=numbers)
+
+
+def _cells(rank: int, row: LeaderboardRow) -> list[str]:
+    spread = "" if row.sd is None else f" ± {row.sd:.3f}"
+    return [
+        str(rank),
+        row.name,
+        f"{score(row.score)}{spread}",
+        str(row.n),
+        _points(row.delta),
+        *map(score, row.class_iou),
+        whole(row.parameters),
+        duration(row.seconds),
+        row.run_ids[-1],
+    ]
+
+
+def _points(delta: Delta | None) -> str:
+    """A difference in points (hundredths of IoU), with its interval if there is one."""
+    if delta is None:
+        return UNKNOWN
+    interval = (
+        ""
+        if delta.low is None or delta.high is None
+        else f" [{100 * delta.low:+.1f}, {100 * delta.high:+.1f}]"
+    )
+    return f"{100 * delta.value:+.1f}{interval}"

@@ -1,0 +1,118 @@
+"""`datasets`: add one, list them, show what cleaning found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from marsseg.classes import CLASS_NAMES
+from marsseg.cli.output import JsonOption, inform, print_facts, print_json, print_table, progress_bar
+from marsseg.cli.text import percent, whole
+
+if TYPE_CHECKING:
+    from marsseg.store.records import DatasetRecord
+
+app = typer.Typer(no_args_is_help=True, help="The tiles to learn from.")
+
+
+@app.command("add")
+def add(
+    path: Annotated[Path, typer.Argument(help="An .npz in the course format, or an AI4Mars folder.")],
+    name: Annotated[str | None, typer.Option(help="What to call it; the file's name by default.")] = None,
+    frame_size: Annotated[
+        int | None, typer.Option(help="Side in pixels of the frames that the tiles are or were cut from.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import a dataset; the original file is only read."""
+    from marsseg import services
+
+    lab = services.open_lab()
+    with progress_bar() as progress:
+        added = services.add_dataset(lab, path, name=name, frame_size=frame_size, progress=progress)
+    if added.already_there:
+        inform(f"These tiles are here already, as {added.record.name}; nothing was added.")
+    document = services.dataset_document(lab, added.record.name)
+    if as_json:
+        print_json({**document, "already_there": added.already_there})
+    else:
+        _print_dataset(document)
+
+
+@app.command("list")
+def list_datasets(as_json: JsonOption = False) -> None:
+    """List all datasets."""
+    from marsseg import services
+
+    records = services.list_datasets(services.open_lab())
+    if as_json:
+        print_json([_summary(record) for record in records])
+        return
+    rows = [
+        [
+            r.name,
+            whole(_kept(r)),
+            whole(r.meta["pairs"]),
+            whole(r.meta["test_images"]),
+            r.sha256[:12],
+            r.source,
+        ]
+        for r in records
+    ]
+    columns = ["Name", "Kept", "Pairs", "Test images", "sha256", "Source"]
+    print_table(columns, rows, right=["Kept", "Pairs", "Test images"])
+
+
+@app.command("show")
+def show(
+    name: Annotated[str, typer.Argument(help="A dataset's name, or the beginning of its sha256.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show counts, class shares and what cleaning found."""
+    from marsseg import services
+
+    document = services.dataset_document(services.open_lab(), name)
+    if as_json:
+        print_json(document)
+    else:
+        _print_dataset(document)
+
+
+def _kept(record: DatasetRecord) -> int:
+    return int(record.meta["pairs"]) - len(record.dropped_rows)
+
+
+def _summary(record: DatasetRecord) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "name": record.name,
+        "sha256": record.sha256,
+        "source": record.source,
+        "created_at": record.created_at,
+        "pairs": record.meta["pairs"],
+        "kept": _kept(record),
+        "test_images": record.meta["test_images"],
+    }
+
+
+def _print_dataset(document: dict[str, Any]) -> None:
+    groups = document["outlier_groups"]
+    dropped = sum(not group["kept"] for group in groups)
+    facts = {
+        "Name": document["name"],
+        "Source": document["source"],
+        "Format": document["format"],
+        "sha256": document["sha256"],
+        "Pairs": f"{whole(document['pairs'])}, of which {whole(document['kept'])} kept",
+        "Outliers": f"{whole(len(document['outliers']))} in {dropped} of {len(groups)} suspected groups",
+        "Big rock": f"in {whole(document['with_big_rock'])} kept tiles",
+        "Test images": f"{whole(document['test_images'])} without masks",
+    }
+    if document["known_as"]:
+        facts["Known as"] = document["known_as"]
+    print_facts(facts)
+    shares = zip(CLASS_NAMES, document["class_share_before"], document["class_share"], strict=True)
+    rows = [[name, percent(before), percent(after)] for name, before, after in shares]
+    print_table(["Class", "All tiles", "Kept tiles"], rows, right=["All tiles", "Kept tiles"])

@@ -1,0 +1,59 @@
+"""A run as people read it in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from marsseg.classes import CLASS_NAMES
+from marsseg.cli.output import print_facts, print_table
+from marsseg.cli.text import duration, moment, score, whole
+
+_EPOCH_COLUMNS = ["Epoch", "Loss", "Val loss", "Val terrain mIoU", "Learning rate", "Time"]
+
+
+def print_run(document: Mapping[str, Any]) -> None:
+    """Print facts, epochs and scores of a run document (see `services.run_document`)."""
+    print_facts(
+        {
+            "Run": document["id"],
+            "Name": document["name"],
+            "Status": _status(document),
+            "Dataset": document["dataset"],
+            "Seed": str(document["seed"]),
+            "Fingerprint": document["fingerprint"],
+            "Parameters": whole(document["parameters"]),
+            "Created": moment(document["created_at"]),
+            "Trained for": duration(document["train_seconds"]),
+            "Best epoch": whole(document["best_epoch"]),
+        }
+    )
+    if document["epochs"]:
+        print_table(_EPOCH_COLUMNS, [_epoch_row(e) for e in document["epochs"]], right=_EPOCH_COLUMNS)
+    if document["scores"]:
+        numbers = ["Mean IoU", *CLASS_NAMES]
+        print_table(["Split", "Lens", "Decoding", *numbers], _score_rows(document["scores"]), right=numbers)
+
+
+def _status(document: Mapping[str, Any]) -> str:
+    return f"{document['status']}: {document['reason']}" if document["reason"] else str(document["status"])
+
+
+def _epoch_row(epoch: Mapping[str, Any]) -> list[str]:
+    return [
+        str(epoch["epoch"]),
+        score(epoch["loss"], ".4f"),
+        score(epoch["val_loss"], ".4f"),
+        score(epoch["val_terrain_miou"]),
+        f"{epoch['learning_rate']:g}",
+        duration(epoch["seconds"]),
+    ]
+
+
+def _score_rows(scores: Mapping[str, Any]) -> list[list[str]]:
+    return [
+        [split, lens, decoding, score(values["mean_iou"]), *map(score, values["class_iou"])]
+        for split, lenses in scores.items()
+        for lens, decodings in lenses.items()
+        for decoding, values in decodings.items()
+    ]

@@ -1,0 +1,39 @@
+"""How numbers, times and sizes read in the terminal. Unknown is "–"."""
+
+from __future__ import annotations
+
+import math
+import time
+
+UNKNOWN = "–"
+
+
+def score(value: float | None, form: str = ".3f") -> str:
+    """A score with three decimals."""
+    return UNKNOWN if value is None or math.isnan(value) else format(value, form)
+
+
+def whole(value: int | None) -> str:
+    """A count with thousands separators."""
+    return UNKNOWN if value is None else f"{value:,}"
+
+
+def percent(share: float) -> str:
+    """A fraction as a percentage with two decimals."""
+    return f"{100 * share:.2f} %"
+
+
+def duration(seconds: float | None) -> str:
+    """A time span, such as "12 min 30 s"."""
+    if seconds is None or math.isnan(seconds):
+        return UNKNOWN
+    hours, rest = divmod(round(seconds), 3600)
+    minutes, rest = divmod(rest, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def moment(at: float | None) -> str:
+    """A point in time on this machine's clock."""
+    return UNKNOWN if at is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(at))

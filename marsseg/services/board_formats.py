@@ -1,0 +1,163 @@
+"""The leaderboard as text: CSV, JSON, Markdown and LaTeX from one table of plain cells."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from typing import Any, Literal, get_args
+
+from marsseg.classes import CLASS_NAMES
+from marsseg.config.describe import FIELDS, format_value
+from marsseg.errors import NotFoundError
+from marsseg.services.leaderboard import Leaderboard, LeaderboardRow
+
+BoardFormat = Literal["json", "csv", "md", "latex"]
+_FORMULA = re.compile(r"[=@\t\r]|[+-](?=\d|.*[|!(='\"])")
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "−": "$-$",
+    "γ": r"$\gamma$",
+    "α": r"$\alpha$",
+    "β": r"$\beta$",
+    "×": r"$\times$",
+    "Δ": r"$\Delta$",
+    "±": r"$\pm$",
+    "–": "--",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
+
+
+def leaderboard_text(board: Leaderboard, form: str) -> str:
+    """Write the board as text, ending in a newline.
+
+    Raises:
+        NotFoundError: `form` is none of json, csv, md, latex.
+    """
+    writers = {"json": _json, "csv": _csv, "md": _markdown, "latex": _latex}
+    if form not in writers:
+        raise NotFoundError(f"There is no format {form!r}; choose one of {', '.join(get_args(BoardFormat))}.")
+    return writers[form](board)
+
+
+def board_columns(board: Leaderboard) -> list[str]:
+    """Column titles of the text table."""
+    toggles = [FIELDS[path].ui.label for path in board.toggles]
+    classes = [f"IoU {name}" for name in CLASS_NAMES]
+    return ["Rank", "Name", "Mean IoU", "sd", "n", "Δ", "Δ low", "Δ high", *classes, *toggles,
+            "Parameters", "Seconds", "Runs"]  # fmt: skip
+
+
+def board_cells(board: Leaderboard) -> list[list[str]]:
+    """Rows of the text table; an unknown value is empty."""
+    return [_cells(rank, row, board.toggles) for rank, row in enumerate(board.rows, start=1)]
+
+
+def _cells(rank: int, row: LeaderboardRow, toggles: tuple[str, ...]) -> list[str]:
+    delta = row.delta
+    return [
+        str(rank),
+        row.name,
+        _number(row.score),
+        _number(row.sd),
+        str(row.n),
+        _number(delta.value if delta else None, "+.4f"),
+        _number(delta.low if delta else None, "+.4f"),
+        _number(delta.high if delta else None, "+.4f"),
+        *(_number(iou) for iou in row.class_iou),
+        *("" if row.values.get(path) is None else format_value(row.values[path]) for path in toggles),
+        "" if row.parameters is None else str(row.parameters),
+        _number(row.seconds, ".1f"),
+        " ".join(row.run_ids),
+    ]
+
+
+def _number(value: float | None, form: str = ".4f") -> str:
+    return "" if value is None or math.isnan(value) else format(value, form)
+
+
+def _csv(board: Leaderboard) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(board_columns(board))
+    writer.writerows([[_inert(cell) for cell in row] for row in board_cells(board)])
+    return text.getvalue()
+
+
+def _inert(cell: str) -> str:
+    """Keep a spreadsheet from taking a name for a formula; numbers and names like "+SE" stay as they are."""
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}" if _FORMULA.match(cell) else cell
+    return cell
+
+
+def _json(board: Leaderboard) -> str:
+    document = {
+        "lens": board.query.lens,
+        "decoding": board.query.decoding,
+        "split": board.query.split,
+        "dataset": board.dataset,
+        "baseline": board.baseline,
+        "toggles": list(board.toggles),
+        "rows": [_document(rank, row, board.toggles) for rank, row in enumerate(board.rows, start=1)],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _document(rank: int, row: LeaderboardRow, toggles: tuple[str, ...]) -> dict[str, Any]:
+    delta = row.delta
+    return {
+        "rank": rank,
+        "name": row.name,
+        "fingerprint": row.fingerprint,
+        "runs": list(row.run_ids),
+        "n": row.n,
+        "mean_iou": _plain(row.score),
+        "sd": _plain(row.sd),
+        "class_iou": [_plain(iou) for iou in row.class_iou],
+        "delta": delta and {"value": delta.value, "low": delta.low, "high": delta.high},
+        "toggles": {path: row.values.get(path) for path in toggles},
+        "parameters": row.parameters,
+        "seconds": _plain(row.seconds),
+    }
+
+
+def _plain(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else value
+
+
+def _markdown(board: Leaderboard) -> str:
+    header = board_columns(board)
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    lines += ["| " + " | ".join(_markdown_cell(cell) for cell in row) + " |" for row in board_cells(board)]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_cell(cell: str) -> str:
+    flat = " ".join(cell.split())
+    return "".join(f"\\{character}" if character in r"\|*_`<[$" else character for character in flat)
+
+
+def _latex(board: Leaderboard) -> str:
+    header = board_columns(board)
+    body = [" & ".join(_latex_cell(cell) for cell in row) + r" \\" for row in board_cells(board)]
+    lines = [
+        f"\\begin{{tabular}}{{rl{'r' * (len(header) - 2)}}}",
+        r"\hline",
+        " & ".join(_latex_cell(title) for title in header) + r" \\",
+        r"\hline",
+        *body,
+        r"\hline",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _latex_cell(cell: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in " ".join(cell.split()))

@@ -1,0 +1,246 @@
+"""Use cases around datasets: add, look at, overrule the cleaning, see how a split would fall."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from marsseg.classes import BIG_ROCK
+from marsseg.config import DataConfig, RunConfig
+from marsseg.data.arrays import DatasetArrays, open_arrays
+from marsseg.data.cleaning import cleaning_report, kept_rows
+from marsseg.data.splits import Split, make_split
+from marsseg.errors import DatasetError, NotFoundError
+from marsseg.services.lab import Lab
+from marsseg.store.records import DatasetRecord
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class AddedDataset:
+    """What an import led to; `already_there` if the same content had been added before."""
+
+    record: DatasetRecord
+    already_there: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OutlierGroupView:
+    """One suspected outlier group: the dataset rows that share one mask, and whether they are kept."""
+
+    id: str
+    rows: tuple[int, ...]
+    mask_classes: tuple[int, ...]
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetReport:
+    """The cleaning report. Shares are fractions of all pixels, background … big rock."""
+
+    record: DatasetRecord
+    pairs: int
+    kept: int
+    test_images: int
+    with_big_rock: int
+    groups: tuple[OutlierGroupView, ...]
+    share_before: tuple[float, ...]
+    share_after: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPart:
+    """One part of a split: its name, its tiles, and how many of them hold big rock."""
+
+    name: str
+    tiles: int
+    with_big_rock: int
+
+
+def _silent(fraction: float, what: str) -> None:
+    """Report to nobody."""
+
+
+def add_dataset(
+    lab: Lab,
+    path: str | Path,
+    *,
+    name: str | None = None,
+    frame_size: int | None = None,
+    progress: Progress | None = None,
+    source: str | None = None,
+) -> AddedDataset:
+    """Import a course npz or an AI4Mars folder; the same content twice is told, not doubled.
+
+    Args:
+        path: file or folder on this machine.
+        name: what people call it; the file's name unless told otherwise, made unique.
+        frame_size: side in pixels of the frames that the tiles are or were cut from.
+        progress: called with the fraction done, 0 to 1, and what is being done.
+
+    Raises:
+        DatasetError: the source cannot be used, or another dataset already has the name.
+    """
+    # Imported here: only an import needs the readers of all formats, and pages wait for what they import.
+    from marsseg.data.importing import import_dataset
+
+    path = Path(path).expanduser()
+    imported = import_dataset(path, lab.settings, frame_size=frame_size, progress=progress or _silent)
+    known = lab.store.find_dataset(imported.sha256)
+    if known:
+        return AddedDataset(known, already_there=True)
+    if name and name in _names(lab):
+        raise DatasetError(f"A dataset called {name} exists already; choose another name for {path.name}.")
+    final = name or unused_name(lab, path.stem or path.name)
+    try:
+        record = lab.store.add_dataset(final, imported.sha256, source or str(path), imported.meta)
+    except DatasetError:
+        known = lab.store.find_dataset(imported.sha256)
+        if known is None:
+            raise
+        return AddedDataset(known, already_there=True)  # another process was quicker
+    return AddedDataset(record, already_there=False)
+
+
+def list_datasets(lab: Lab) -> list[DatasetRecord]:
+    """All datasets, in the order they were added."""
+    return lab.store.list_datasets()
+
+
+def dataset_report(lab: Lab, name: str) -> DatasetReport:
+    """Counts, class shares before and after cleaning, and the suspected outlier groups.
+
+    Raises:
+        NotFoundError: no dataset goes by that name.
+    """
+    record = lab.store.get_dataset(name)
+    cleaning = cleaning_report(pixel_counts(lab, record), record.dropped_rows)
+    return DatasetReport(
+        record=record,
+        pairs=cleaning.pairs,
+        kept=cleaning.kept,
+        test_images=record.meta["test_images"],
+        with_big_rock=cleaning.rock_after,
+        groups=tuple(
+            OutlierGroupView(
+                group["id"],
+                tuple(group["rows"]),
+                tuple(group["mask_classes"]),
+                group["id"] in record.kept_groups,
+            )
+            for group in record.meta["outlier_groups"]
+        ),
+        share_before=tuple(cleaning.share_before.tolist()),
+        share_after=tuple(cleaning.share_after.tolist()),
+    )
+
+
+def keep_group(lab: Lab, name: str, group_id: str, *, keep: bool) -> None:
+    """Overrule the cleaning for one suspected group, or take the overruling back.
+
+    Runs that are already queued go on with the tiles they were queued with.
+
+    Raises:
+        NotFoundError: no such dataset or group.
+    """
+    record = lab.store.get_dataset(name)
+    if group_id not in {group["id"] for group in record.meta["outlier_groups"]}:
+        raise NotFoundError(f"Dataset {record.name} has no outlier group {group_id}.")
+    kept = set(record.kept_groups) - {group_id}
+    lab.store.set_kept_groups(record.id, sorted(kept | {group_id} if keep else kept))
+
+
+def dataset_tiles(lab: Lab, name: str) -> DatasetArrays:
+    """The tiles of a dataset, memory-mapped.
+
+    Raises:
+        DatasetError: the imported files are gone or damaged.
+    """
+    return _arrays(lab, lab.store.get_dataset(name))
+
+
+def split_of(lab: Lab, config: DataConfig) -> Split:
+    """The split that a run with this configuration would use.
+
+    Raises:
+        NotFoundError: no such dataset.
+        DatasetError: there are too few tiles to split.
+    """
+    record = lab.store.get_dataset(config.dataset)
+    folder = lab.settings.datasets_dir / record.sha256
+    return _cached_split(folder, record.dropped_rows, config)
+
+
+def split_for(lab: Lab, config: RunConfig) -> Split:
+    """The split that a run would use, if a run can work with it.
+
+    Raises:
+        NotFoundError: no such dataset.
+        DatasetError: there are too few tiles to split, or to fill a batch.
+    """
+    split = split_of(lab, config.data)
+    if len(split.train) < config.train.batch_size:
+        raise DatasetError(
+            f"{config.data.dataset} leaves {len(split.train)} training tiles, fewer than one batch of "
+            f"{config.train.batch_size}; lower the batch size or the validation and test shares."
+        )
+    return split
+
+
+def split_summary(lab: Lab, config: DataConfig) -> list[SplitPart]:
+    """Sizes of training, validation and test part with their big-rock counts."""
+    split = split_of(lab, config)
+    has_rock = pixel_counts(lab, lab.store.get_dataset(config.dataset))[:, BIG_ROCK.index] > 0
+    parts = {"training": split.train, "validation": split.validation, "test": split.test}
+    return [SplitPart(name, len(rows), int(has_rock[rows].sum())) for name, rows in parts.items()]
+
+
+def pixel_counts(lab: Lab, record: DatasetRecord) -> np.ndarray:
+    """(N, 5) int64 pixels of each class in each tile."""
+    return _arrays(lab, record).counts
+
+
+def rename_dataset(lab: Lab, name: str, new_name: str) -> None:
+    """Give a dataset another name; runs keep pointing at it."""
+    record = lab.store.get_dataset(name)
+    lab.store.rename_dataset(record.id, new_name.strip())
+
+
+def remove_dataset(lab: Lab, name: str) -> None:
+    """Remove a dataset that no run refers to, with its imported files; the original is not touched.
+
+    Raises:
+        StateError: runs still refer to it.
+    """
+    record = lab.store.get_dataset(name)
+    lab.store.remove_dataset(record.id)
+    shutil.rmtree(lab.settings.datasets_dir / record.sha256, ignore_errors=True)
+
+
+def _arrays(lab: Lab, record: DatasetRecord) -> DatasetArrays:
+    return open_arrays(lab.settings.datasets_dir / record.sha256)
+
+
+@lru_cache(maxsize=64)
+def _cached_split(folder: Path, dropped: tuple[int, ...], config: DataConfig) -> Split:
+    arrays = open_arrays(folder)
+    rows = kept_rows(len(arrays.masks), dropped)
+    return make_split(arrays.counts[:, BIG_ROCK.index] > 0, rows, arrays.groups, config)
+
+
+def _names(lab: Lab) -> list[str]:
+    return [record.name for record in lab.store.list_datasets()]
+
+
+def unused_name(lab: Lab, wanted: str) -> str:
+    """The name itself, or with a number behind it if it is taken."""
+    taken = _names(lab)
+    if wanted not in taken:
+        return wanted
+    return next(f"{wanted} {n}" for n in range(2, len(taken) + 3) if f"{wanted} {n}" not in taken)

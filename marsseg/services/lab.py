@@ -1,0 +1,99 @@
+"""The lab itself: settings and store in one value that every use case takes first."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from marsseg.errors import StoreError
+from marsseg.execution.control import SchedulerStatus, scheduler_status
+from marsseg.settings import Settings, load_settings
+from marsseg.store.records import ACTIVE, RunStatus
+from marsseg.store.store import RunStore
+
+DEMO_DATASET = "demo"
+_lock = threading.Lock()
+_labs: dict[Settings, Lab] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """What a use case needs to know: where things are, and the store."""
+
+    settings: Settings
+    store: RunStore
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What goes on right now, in counts; `free_bytes` is of the disk that holds the home."""
+
+    active: int
+    queued: int
+    scheduler: SchedulerStatus
+    free_bytes: int
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything runs or waits, so that a live page has something to refresh."""
+        return bool(self.active or self.queued)
+
+
+def open_lab(settings: Settings | None = None) -> Lab:
+    """Open the lab, once a process: the first start ever also makes the store and the demo dataset.
+
+    Raises:
+        StoreError: the home cannot be written, or the database is damaged or from another version.
+    """
+    settings = settings or load_settings()
+    with _lock:
+        if settings not in _labs:
+            _labs[settings] = _open(settings)
+        return _labs[settings]
+
+
+def store_version(lab: Lab) -> int:
+    """A number that grows whenever something happened that a page may want to show."""
+    return lab.store.version()
+
+
+def activity(lab: Lab) -> Activity:
+    """Count what runs and what waits, and look whether the scheduler lives."""
+    counts = lab.store.count_by_status()
+    return Activity(
+        active=sum(counts.get(status, 0) for status in ACTIVE),
+        queued=counts.get(RunStatus.QUEUED, 0),
+        scheduler=scheduler_status(lab.store),
+        free_bytes=shutil.disk_usage(lab.settings.home).free,
+    )
+
+
+def _open(settings: Settings) -> Lab:
+    try:
+        settings.datasets_dir.mkdir(parents=True, exist_ok=True)
+        settings.runs_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"The folder {settings.home} cannot be written ({error.strerror}); "
+            "make it writable or set MARSSEG_HOME to another one."
+        ) from error
+    lab = Lab(settings, RunStore.open(settings))
+    if lab.store.version() == 0:
+        _add_demo(lab)
+    return lab
+
+
+def _add_demo(lab: Lab) -> None:
+    # Imported here: every later start goes without them.
+    from marsseg.data.demo import DEMO_FRAME_SIZE, write_demo_dataset
+    from marsseg.services.datasets import add_dataset
+
+    with tempfile.TemporaryDirectory(prefix="marsseg-demo-") as folder:
+        path = Path(folder) / "demo.npz"
+        write_demo_dataset(path)
+        add_dataset(
+            lab, path, name=DEMO_DATASET, frame_size=DEMO_FRAME_SIZE, source="built-in procedural terrain"
+        )

@@ -1,0 +1,99 @@
+"""What a person is about to run, said before it starts: weights, sizes, time, and what looks unwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+
+from marsseg.classes import CLASS_NAMES
+from marsseg.config import RunConfig
+from marsseg.config.sizing import NetworkSize, network_size
+from marsseg.data.weights import class_weights
+from marsseg.services.datasets import SplitPart, pixel_counts, split_for, split_summary
+from marsseg.services.lab import Lab
+from marsseg.store.records import RunStatus
+
+TYPICAL_MULTIPLY_ADDS_PER_SECOND = 4.0e9
+"""Forward multiply-adds a second while training on two plain cores; used until a run was measured."""
+_SECONDS_BEFORE_FIRST_STEP = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunPreview:
+    """What a run would do.
+
+    Args:
+        weights: the five class weights that the loss would use.
+        seconds_per_epoch: estimate on this machine.
+        measured: whether the estimate comes from runs on this machine.
+        warnings: sentences on what is allowed but looks unwise.
+        ahead: runs that are active or queued before it.
+    """
+
+    weights: tuple[float, ...]
+    split: tuple[SplitPart, ...]
+    size: NetworkSize
+    seconds_per_epoch: float
+    seconds_total: float
+    measured: bool
+    warnings: tuple[str, ...]
+    ahead: int
+
+
+def preview(lab: Lab, config: RunConfig) -> RunPreview:
+    """Work out what a valid configuration would do, without starting anything.
+
+    Raises:
+        NotFoundError: the dataset is unknown.
+        DatasetError: the dataset cannot be read or split, or fills no batch.
+    """
+    record = lab.store.get_dataset(config.data.dataset)
+    split = split_for(lab, config)
+    counts = pixel_counts(lab, record)[split.train].sum(axis=0)
+    weights = tuple(float(w) for w in class_weights(config.loss.class_weights, counts))
+    parts = tuple(split_summary(lab, config.data))
+    height, width = record.meta["tile"]
+    size = network_size(config.model, height=height, width=width)
+    rate, measured = _multiply_adds_per_second(lab)
+    per_epoch = (len(split.train) + 0.3 * len(split.validation)) * size.multiply_adds / rate
+    return RunPreview(
+        weights=weights,
+        split=parts,
+        size=size,
+        seconds_per_epoch=per_epoch,
+        seconds_total=per_epoch * config.train.epochs + _SECONDS_BEFORE_FIRST_STEP,
+        measured=measured,
+        warnings=tuple(_warnings(config, weights, parts)),
+        ahead=len(lab.store.list_runs(statuses=[*_WAITING])),
+    )
+
+
+_WAITING = (RunStatus.QUEUED, RunStatus.STARTING, RunStatus.RUNNING, RunStatus.STOPPING)
+
+
+def _multiply_adds_per_second(lab: Lab) -> tuple[float, bool]:
+    rates = []
+    for run in lab.store.list_runs(statuses=[RunStatus.COMPLETED, RunStatus.STOPPED], limit=5):
+        epochs = lab.store.list_epochs(run.id)
+        if epochs:
+            speed = median(epoch.images_per_second for epoch in epochs)
+            rates.append(speed * network_size(run.config.model).multiply_adds)
+    return (median(rates), True) if rates else (TYPICAL_MULTIPLY_ADDS_PER_SECOND, False)
+
+
+def _warnings(config: RunConfig, weights: tuple[float, ...], parts: tuple[SplitPart, ...]) -> list[str]:
+    warnings = []
+    if max(weights) > 50:
+        heaviest = CLASS_NAMES[weights.index(max(weights))]
+        warnings.append(
+            f"{heaviest.capitalize()} would weigh {max(weights):.0f} times an average pixel; "
+            "a cap of 10 to 20 keeps training stable."
+        )
+    if config.loss.class_weights.background > 0 and config.loss.class_weights.mode != "manual":
+        warnings.append("Background counts in the loss, but the terrain and course lenses do not reward it.")
+    if config.data.flip_vertical:
+        warnings.append("Flipping up-down turns horizon and shadows over; check that it helps.")
+    if config.train.plateau_patience >= config.train.epochs and config.train.plateau_factor < 1:
+        warnings.append("The run ends before the plateau rule can lower the learning rate.")
+    warnings += [f"The {part.name} part holds no big rock." for part in parts if not part.with_big_rock]
+    return warnings

@@ -1,0 +1,295 @@
+"""Use cases around runs: queue, watch, stop, resume, rename, delete."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from marsseg.config import RunConfig, describe
+from marsseg.config.describe import UNCHANGED
+from marsseg.data.arrays import open_arrays
+from marsseg.errors import RunFailedError, StateError
+from marsseg.execution.control import ensure_scheduler
+from marsseg.metrics import mean_iou
+from marsseg.services.datasets import split_for
+from marsseg.services.lab import Lab
+from marsseg.store.records import (
+    ACTIVE,
+    FINISHED,
+    EpochRecord,
+    EventRecord,
+    NewRun,
+    RunRecord,
+    RunStatus,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Previews:
+    """Masks of a few fixed validation tiles after each epoch.
+
+    Args:
+        rows: (T,) int64 dataset rows of the tiles.
+        epochs: (E,) epochs with masks; 0 is before training.
+        images: (T, H, W) uint8.
+        truth: (T, H, W) uint8.
+        masks: (E, T, H, W) uint8, decoding argmax.
+    """
+
+    rows: np.ndarray
+    epochs: tuple[int, ...]
+    images: np.ndarray
+    truth: np.ndarray
+    masks: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class RunDetails:
+    """One run with everything its page shows."""
+
+    run: RunRecord
+    epochs: tuple[EpochRecord, ...]
+    events: tuple[EventRecord, ...]
+    has_model: bool
+
+
+def submit(
+    lab: Lab,
+    config: RunConfig,
+    *,
+    name: str | None = None,
+    baseline: RunConfig | None = None,
+    baseline_name: str = "",
+    study_id: int | None = None,
+) -> RunRecord:
+    """Queue one run and make sure that a scheduler lives; returns at once.
+
+    Args:
+        name: what people call the run; by default the configuration's own name, or else what differs
+            from `baseline` (default: the default configuration).
+        baseline_name: what the baseline is called, and so is a run that does what the baseline does.
+
+    Raises:
+        NotFoundError: the configuration names no known dataset.
+        DatasetError: the dataset is gone from disk, or too small for the split.
+    """
+    new = _prepare(lab, config, _name(config, name, baseline, baseline_name), study_id)
+    run = lab.store.add_run(new)
+    ensure_scheduler(lab.settings)
+    return run
+
+
+def submit_repeats(
+    lab: Lab,
+    config: RunConfig,
+    seeds: Iterable[int],
+    *,
+    name: str | None = None,
+    baseline: RunConfig | None = None,
+    baseline_name: str = "",
+) -> list[RunRecord]:
+    """Queue the same configuration once per seed, named as by `submit`."""
+    configs = [config.with_values({"train.seed": seed}) for seed in seeds]
+    common = _name(config, name, baseline, baseline_name)
+    prepared = [_prepare(lab, each, common, None) for each in configs]
+    runs = [lab.store.add_run(new) for new in prepared]
+    ensure_scheduler(lab.settings)
+    return runs
+
+
+def list_runs(
+    lab: Lab, *, statuses: Sequence[RunStatus] | None = None, limit: int | None = None
+) -> list[RunRecord]:
+    """Runs, newest first."""
+    return lab.store.list_runs(statuses=statuses, limit=limit)
+
+
+def active_runs(lab: Lab) -> list[RunRecord]:
+    """Runs that a process works on, or is about to; the oldest first."""
+    return lab.store.list_runs(statuses=sorted(ACTIVE))[::-1]
+
+
+def finished_runs(lab: Lab, *, limit: int | None = None) -> list[RunRecord]:
+    """Runs that have ended, well or not; newest first."""
+    return lab.store.list_runs(statuses=sorted(FINISHED), limit=limit)
+
+
+def get_run(lab: Lab, run_id: str) -> RunRecord:
+    """Look up a run by its id or an unambiguous beginning of it.
+
+    Raises:
+        NotFoundError: no run goes by that id.
+    """
+    return lab.store.get_run(run_id)
+
+
+def find_run(lab: Lab, run_id: str) -> RunRecord | None:
+    """As `get_run`, but None where no run goes by that id."""
+    return lab.store.find_run(run_id)
+
+
+def score_by_run(lab: Lab) -> dict[str, float]:
+    """Test score of every scored run by its id: terrain lens, terrain-only decoding."""
+    totals = lab.store.confusion_totals("test", "terrain_only")
+    return {run_id: mean_iou(total, "terrain") for run_id, total in totals.items()}
+
+
+def queue(lab: Lab) -> list[RunRecord]:
+    """Queued runs in the order in which they will start."""
+    return lab.store.queue()
+
+
+def move_in_queue(lab: Lab, run_id: str, where: Literal["up", "down", "top"]) -> None:
+    """Move a queued run "up", "down" or to the "top"."""
+    lab.store.move_queued(get_run(lab, run_id).id, where)
+
+
+def run_details(lab: Lab, run_id: str) -> RunDetails:
+    """Everything the page of one run shows, except its log and previews."""
+    run = get_run(lab, run_id)
+    return RunDetails(
+        run=run,
+        epochs=tuple(lab.store.list_epochs(run.id)),
+        events=tuple(lab.store.list_events(run_id=run.id)),
+        has_model=model_path(lab, run.id).is_file(),
+    )
+
+
+def read_previews(lab: Lab, run: RunRecord) -> Previews | None:
+    """Masks of the run's fixed validation tiles, epoch by epoch; None before there are any."""
+    folder = lab.settings.run_dir(run.id) / "previews"
+    files = sorted(folder.glob("epoch-*.npy"))
+    if not files or not (folder / "rows.npy").is_file():
+        return None
+    rows = np.load(folder / "rows.npy", allow_pickle=False)
+    arrays = open_arrays(lab.settings.datasets_dir / lab.store.get_dataset(run.dataset_id).sha256)
+    return Previews(
+        rows=rows,
+        epochs=tuple(int(path.stem.split("-")[1]) for path in files),
+        images=np.asarray(arrays.images[rows]),
+        truth=np.asarray(arrays.masks[rows]),
+        masks=np.stack([np.load(path, allow_pickle=False) for path in files]),
+    )
+
+
+def read_log(lab: Lab, run_id: str, *, tail_bytes: int = 20_000) -> str:
+    """The last part of the run's log; empty while there is none."""
+    path = log_path(lab, run_id)
+    if not path.is_file():
+        return ""
+    with path.open("rb") as log:
+        size = log.seek(0, os.SEEK_END)
+        log.seek(max(0, size - tail_bytes))
+        text = log.read().decode("utf-8", errors="replace")
+    return text if size <= tail_bytes else text.partition("\n")[2]
+
+
+def log_path(lab: Lab, run_id: str) -> Path:
+    """The file that receives everything the worker prints."""
+    return lab.settings.run_dir(get_run(lab, run_id).id) / "log.txt"
+
+
+def model_path(lab: Lab, run_id: str) -> Path:
+    """The exported network of a run, which exists once the run has ended well."""
+    return lab.settings.run_dir(run_id) / "model.onnx"
+
+
+def stop(lab: Lab, run_id: str) -> RunRecord:
+    """Ask a run to end at its next batch; it still evaluates and exports. A queued run leaves the queue.
+
+    Raises:
+        StateError: the run has ended already.
+    """
+    run = get_run(lab, run_id)
+    if run.status is RunStatus.QUEUED:
+        lab.store.cancel_queued(run.id)
+    else:
+        lab.store.request_stop(run.id)
+        ensure_scheduler(lab.settings)
+    return get_run(lab, run.id)
+
+
+def resume(lab: Lab, run_id: str) -> RunRecord:
+    """Queue a stopped, failed or lost run again; it goes on from its last checkpoint.
+
+    Raises:
+        StateError: the run is not in one of these states.
+    """
+    run = get_run(lab, run_id)
+    lab.store.requeue(run.id)
+    ensure_scheduler(lab.settings)
+    return get_run(lab, run.id)
+
+
+def rename(lab: Lab, run_id: str, name: str) -> None:
+    """Give a run another name."""
+    lab.store.rename_run(get_run(lab, run_id).id, name.strip())
+
+
+def delete(lab: Lab, run_id: str) -> None:
+    """Delete a run that has ended, with its files.
+
+    Raises:
+        StateError: the run has not ended.
+    """
+    run = get_run(lab, run_id)
+    lab.store.delete_run(run.id)
+    shutil.rmtree(lab.settings.run_dir(run.id), ignore_errors=True)
+
+
+def wait(lab: Lab, run_id: str, *, poll_seconds: float = 0.5) -> RunRecord:
+    """Wait until a run has ended.
+
+    Raises:
+        RunFailedError: it ended as failed or lost; the message is its reason.
+    """
+    while not (run := get_run(lab, run_id)).status.is_finished:
+        time.sleep(poll_seconds)
+    if run.status in {RunStatus.FAILED, RunStatus.LOST}:
+        raise RunFailedError(f"Run {run.id} ({run.name}) ended as {run.status}: {run.reason}")
+    return run
+
+
+def require_model(lab: Lab, run_id: str) -> tuple[RunRecord, Path]:
+    """The run and its exported network.
+
+    Raises:
+        StateError: the run has no exported network (yet).
+    """
+    run = get_run(lab, run_id)
+    path = model_path(lab, run.id)
+    if not path.is_file():
+        raise StateError(
+            f"Run {run.id} ({run.name}) has no exported network: it is {run.status}. "
+            "Choose a completed or stopped run."
+        )
+    return run, path
+
+
+def _name(config: RunConfig, name: str | None, baseline: RunConfig | None, baseline_name: str) -> str:
+    """The name given, or what differs from the baseline, or what the baseline is called."""
+    description = describe(config, baseline or RunConfig())
+    if description == UNCHANGED:
+        description = baseline_name.strip() or description
+    return (name or config.name).strip() or description
+
+
+def _prepare(lab: Lab, config: RunConfig, name: str, study_id: int | None) -> NewRun:
+    dataset = lab.store.get_dataset(config.data.dataset)
+    config = config.with_values({"data.dataset": dataset.name})
+    split_for(lab, config)
+    return NewRun(
+        config=config,
+        name=name,
+        fingerprint=config.fingerprint(dataset.identity),
+        dataset_id=dataset.id,
+        dropped_rows=dataset.dropped_rows,
+        study_id=study_id,
+    )

@@ -1,0 +1,165 @@
+"""Use a trained network: segment an image, or write predictions of a dataset's test tiles."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from marsseg.classes import N_CLASSES
+from marsseg.errors import DatasetError, ImageError
+from marsseg.metrics import mean_iou
+from marsseg.services.datasets import dataset_tiles
+from marsseg.services.lab import Lab
+from marsseg.services.runs import model_path, require_model
+from marsseg.store.records import RunRecord, RunStatus
+
+if TYPE_CHECKING:
+    from marsseg.inference.predictor import Predictor
+
+_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentedImage:
+    """What became of one image.
+
+    Args:
+        image: (H, W) uint8, the gray image as the network saw it before scaling.
+        mask: (H, W) uint8 classes, in the size of the input.
+        confidence: (H, W) float32 probability of the chosen class.
+        shares: five fractions of all pixels.
+        seconds: time from pixels to mask.
+        working_size: (height, width) that the network worked on.
+    """
+
+    run: RunRecord
+    image: np.ndarray
+    mask: np.ndarray
+    confidence: np.ndarray
+    shares: tuple[float, ...]
+    seconds: float
+    working_size: tuple[int, int]
+
+    @property
+    def mask_png(self) -> bytes:
+        """The mask as indexed-colour PNG: pixel value = class number, size of the input."""
+        from marsseg.inference.drawing import write_mask_png
+
+        return write_mask_png(self.mask)
+
+    @property
+    def overlay_png(self) -> bytes:
+        """The image with its mask laid over it, as PNG."""
+        from marsseg.inference.drawing import write_overlay_png
+
+        return write_overlay_png(self.image, self.mask)
+
+
+def usable_runs(lab: Lab) -> list[tuple[RunRecord, float]]:
+    """Runs with an exported network and their test score (terrain lens, terrain only), best first."""
+    totals = lab.store.confusion_totals("test", "terrain_only")
+    scored = [
+        (run, mean_iou(totals[run.id], "terrain"))
+        for run in lab.store.list_runs(statuses=[RunStatus.COMPLETED, RunStatus.STOPPED])
+        if run.id in totals and model_path(lab, run.id).is_file()
+    ]
+    return sorted(scored, key=lambda pair: -1.0 if np.isnan(pair[1]) else pair[1], reverse=True)
+
+
+def segment(lab: Lab, run_id: str, content: bytes, *, frame_size: int | None = None) -> SegmentedImage:
+    """Segment one PNG, JPEG or TIFF with the network of a run.
+
+    Args:
+        frame_size: side in pixels that a rover frame had when the training tiles were cut from it; None for
+            what the run's dataset says.
+
+    Raises:
+        ImageError: the content is no image, or too large.
+        StateError: the run has no exported network.
+    """
+    # Imported here: only this needs the readers of images, and pages wait for what they import.
+    from marsseg.data.images import decode_gray
+
+    run, path = require_model(lab, run_id)
+    image = decode_gray(content, lab.settings.limits.image_pixels)
+    result = _predictor(path, path.stat().st_mtime_ns).segment(image, frame_size=frame_size)
+    counts = np.bincount(result.mask.ravel(), minlength=N_CLASSES)
+    return SegmentedImage(
+        run=run,
+        image=image,
+        mask=result.mask,
+        confidence=result.confidence,
+        shares=tuple(float(share) for share in counts / counts.sum()),
+        seconds=result.seconds,
+        working_size=result.working_size,
+    )
+
+
+def segment_file(
+    lab: Lab, run_id: str, path: Path, out: Path, *, frame_size: int | None = None
+) -> tuple[SegmentedImage, Path, Path]:
+    """Segment an image file into `STEM_mask.png` and `STEM_overlay.png`; returns their paths.
+
+    Raises:
+        ImageError: the file cannot be read or is no image.
+    """
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read ({error.strerror}); check the path.") from error
+    result = segment(lab, run_id, content, frame_size=frame_size)
+    out.mkdir(parents=True, exist_ok=True)
+    mask, overlay = out / f"{path.stem}_mask.png", out / f"{path.stem}_overlay.png"
+    mask.write_bytes(result.mask_png)
+    overlay.write_bytes(result.overlay_png)
+    return result, mask, overlay
+
+
+def write_submission(
+    lab: Lab,
+    run_id: str,
+    out: Path,
+    *,
+    dataset: str | None = None,
+    progress: Callable[[float, str], None] | None = None,
+) -> int:
+    """Write one CSV row a test tile: `id`, then its pixels' classes row by row; returns the number of tiles.
+
+    Raises:
+        DatasetError: the dataset has no unlabelled test tiles.
+        StateError: the run has no exported network.
+    """
+    run, path = require_model(lab, run_id)
+    tiles = dataset_tiles(lab, dataset or run.dataset_name).test_images
+    if not len(tiles):
+        raise DatasetError(
+            f"{dataset or run.dataset_name} has no unlabelled test tiles; choose a dataset with a test_set."
+        )
+    predictor = _predictor(path, path.stat().st_mtime_ns)
+    partial = out.with_name(f".{out.name}.partial")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["id", *range(tiles[0].size)])
+        for start in range(0, len(tiles), _BATCH):
+            masks = predictor.predict_batch(np.asarray(tiles[start : start + _BATCH]))
+            writer.writerows([start + i, *mask.ravel().tolist()] for i, mask in enumerate(masks))
+            if progress:
+                progress(min(1.0, (start + _BATCH) / len(tiles)), "segmenting test tiles")
+    partial.replace(out)
+    return len(tiles)
+
+
+@lru_cache(maxsize=4)
+def _predictor(path: Path, modified_ns: int) -> Predictor:  # noqa: ARG001 - part of the cache's key
+    """Load a network once; `modified_ns` makes a re-exported one load again."""
+    from marsseg.inference.predictor import load_predictor
+
+    return load_predictor(path)

@@ -1,0 +1,115 @@
+"""Ablation studies: several runs that each change one thing in a baseline."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from marsseg.config import RunConfig, describe
+from marsseg.errors import ConfigError
+from marsseg.execution.control import ensure_scheduler
+from marsseg.presets import get_preset
+from marsseg.services.lab import DEMO_DATASET, Lab
+from marsseg.services.previewing import preview
+from marsseg.services.runs import submit
+from marsseg.store.records import RunRecord, StudyRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Toggle:
+    """One change to a baseline: a label, and values by dotted path of the configuration."""
+
+    label: str
+    values: tuple[tuple[str, Any], ...]
+
+    def apply(self, config: RunConfig) -> RunConfig:
+        """The baseline with this change."""
+        return config.with_values(dict(self.values))
+
+
+TOGGLES: tuple[Toggle, ...] = (
+    Toggle("Squeeze-and-Excitation", (("model.squeeze_excite", True),)),
+    Toggle("Residual connections", (("model.residual", True),)),
+    Toggle("Skip gate: gated", (("model.skip_gate", "gated"),)),
+    Toggle("Skip gate: attention", (("model.skip_gate", "attention"),)),
+    Toggle("Skip gate: sigmoid only", (("model.skip_gate", "sigmoid_only"),)),
+    Toggle("Leaky ReLU", (("model.activation", "leaky_relu"),)),
+    Toggle("SiLU", (("model.activation", "silu"),)),
+    Toggle("Group normalisation", (("model.normalization", "group"),)),
+    Toggle("Dropout 0.2", (("model.dropout", 0.2),)),
+    Toggle("Focal loss", (("loss.cross_entropy", 0.0), ("loss.focal", 1.0))),
+    Toggle("Cross-entropy + Dice", (("loss.cross_entropy", 1.0), ("loss.dice", 1.0))),
+    Toggle("Tversky loss", (("loss.cross_entropy", 0.0), ("loss.tversky", 1.0))),
+    Toggle("Inverse-frequency weights", (("loss.class_weights.mode", "inverse_frequency"),)),
+    Toggle("No left-right flip", (("data.flip_horizontal", False),)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """One run of a plan, before it is queued."""
+
+    name: str
+    config: RunConfig
+
+
+def plan_ablation(baseline: RunConfig, toggles: Sequence[Toggle], repeats: int = 1) -> list[PlannedRun]:
+    """The baseline and each changed baseline, `repeats` times with consecutive seeds.
+
+    Toggles that the baseline has already are left out, since they would change nothing.
+
+    Raises:
+        ConfigError: a changed baseline cannot work, or `repeats` is below 1.
+    """
+    if repeats < 1:
+        raise ConfigError({"repeats": f"must be at least 1; got {repeats}."})
+    changed = [toggle.apply(baseline) for toggle in toggles]
+    variants = [baseline, *(config for config in changed if config.effective() != baseline.effective())]
+    seeds = range(baseline.train.seed, baseline.train.seed + repeats)
+    return [
+        PlannedRun(describe(config, baseline), config.with_values({"train.seed": seed, "name": ""}))
+        for seed in seeds
+        for config in variants
+    ]
+
+
+def plan_seconds(lab: Lab, planned: Sequence[PlannedRun]) -> float:
+    """About how long a plan takes, one run after the other; repeats are looked at once.
+
+    Raises:
+        NotFoundError: the dataset is unknown.
+        DatasetError: the dataset cannot be read or split.
+    """
+    repeats = Counter(run.config.fingerprint("") for run in planned)
+    once = {run.config.fingerprint(""): run.config for run in planned}
+    return sum(repeats[key] * preview(lab, config).seconds_total for key, config in once.items())
+
+
+def submit_study(
+    lab: Lab, name: str, baseline: RunConfig, planned: Sequence[PlannedRun]
+) -> tuple[StudyRecord, list[RunRecord]]:
+    """Queue a plan as one study."""
+    study = lab.store.add_study(name.strip() or "Ablation", baseline)
+    runs = [submit(lab, run.config, name=run.name, study_id=study.id) for run in planned]
+    ensure_scheduler(lab.settings)
+    return study, runs
+
+
+def demo_ablation() -> list[PlannedRun]:
+    """Three small runs on the demo terrain: quick, with residual connections, and with both toggles."""
+    baseline = demo_baseline()
+    both = baseline.with_values({"model.residual": True, "model.squeeze_excite": True})
+    variants = [baseline, baseline.with_values({"model.residual": True}), both]
+    return [PlannedRun(describe(config, baseline), config) for config in variants]
+
+
+def demo_baseline() -> RunConfig:
+    """The `quick` preset on the demo dataset."""
+    return get_preset("quick").config.with_values({"data.dataset": DEMO_DATASET})
+
+
+def submit_demo_ablation(lab: Lab) -> list[RunRecord]:
+    """Queue the demo ablation: a first result in a few minutes."""
+    return submit_study(lab, "Demo ablation", demo_baseline(), demo_ablation())[1]

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import OUTLIERS, PAIRS, TEST_IMAGES, Command, course_tiles
+
+
+@pytest.fixture
+def other_file(tmp_path: Path) -> Path:
+    path = tmp_path / "ridge.npz"
+    np.savez(path, **course_tiles(seed=1))
+    return path
+
+
+def test_adding_a_file_reports_what_is_in_it(marsseg: Command, other_file: Path) -> None:
+    answer = marsseg("datasets", "add", other_file, "--json")
+    assert answer.status == 0
+    assert answer.err == ""
+    report = answer.document
+    assert report["name"] == "ridge"
+    assert report["sha256"] == hashlib.sha256(other_file.read_bytes()).hexdigest()
+    assert report["pairs"] == PAIRS
+    # the first tile's mask is the one that was pasted over the last tiles
+    assert report["outliers"] == [0, *range(PAIRS - OUTLIERS, PAIRS)]
+    assert report["kept"] == PAIRS - OUTLIERS - 1
+    assert report["test_images"] == TEST_IMAGES
+    assert report["already_there"] is False
+    kept = np.delete(course_tiles(seed=1)["training_set"][:, 1], report["outliers"], axis=0)
+    shares = np.bincount(kept.astype(int).ravel(), minlength=5) / kept.size
+    assert report["class_share"] == pytest.approx(list(shares))
+
+
+def test_a_dataset_can_be_named(marsseg: Command, other_file: Path) -> None:
+    assert (
+        marsseg("datasets", "add", other_file, "--name", "My ridge", "--json").document["name"] == "My ridge"
+    )
+    assert marsseg("datasets", "show", "My ridge", "--json").document["pairs"] == PAIRS
+
+
+def test_the_same_content_again_is_told_and_not_doubled(marsseg: Command, course_file: Path) -> None:
+    before = marsseg("datasets", "list", "--json").document
+    answer = marsseg("datasets", "add", course_file, "--name", "again", "--json")
+    assert answer.status == 0
+    assert answer.document["already_there"] is True
+    assert answer.document["name"] == "crater"
+    assert "here already, as crater" in answer.err
+    assert marsseg("datasets", "list", "--json").document == before
+
+
+def test_the_list_holds_the_demo_and_what_was_added(marsseg: Command) -> None:
+    listed = {record["name"]: record for record in marsseg("datasets", "list", "--json").document}
+    assert set(listed) == {"demo", "crater"}
+    assert listed["crater"]["kept"] == PAIRS - OUTLIERS - 1
+    text = marsseg("datasets", "list").out
+    assert "demo" in text
+    assert "crater" in text
+
+
+def test_show_tells_people_what_json_tells_scripts(marsseg: Command) -> None:
+    report = marsseg("datasets", "show", "crater", "--json").document
+    text = marsseg("datasets", "show", "crater").out
+    assert report["sha256"] in text
+    assert f"{PAIRS}, of which {report['kept']} kept" in text
+    assert f"{100 * report['class_share'][3]:.2f} %" in text
+
+
+def test_a_dataset_goes_by_the_beginning_of_its_checksum(marsseg: Command) -> None:
+    report = marsseg("datasets", "show", "crater", "--json").document
+    assert marsseg("datasets", "show", report["sha256"][:10], "--json").document == report
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 torn"])
+def test_a_wrong_file_gets_one_sentence_and_changes_nothing(
+    marsseg: Command, tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "wrong.npz"
+    path.write_bytes(content)
+    before = marsseg("datasets", "list", "--json").document
+    answer = marsseg("datasets", "add", path, "--json")
+    assert answer.status == 2
+    assert answer.out == ""
+    assert answer.err.startswith("Error: ")
+    assert len(answer.err.splitlines()) == 1
+    assert marsseg("datasets", "list", "--json").document == before
+
+
+@pytest.mark.parametrize("arguments", [["add", "missing.npz"], ["show", "missing"]], ids=" ".join)
+def test_what_is_missing_is_said_to_be(marsseg: Command, arguments: list[str]) -> None:
+    answer = marsseg("datasets", *arguments, "--json")
+    assert answer.status == 2
+    assert answer.out == ""
+    assert "missing" in answer.err
+
+
+@pytest.mark.real_data
+def test_the_real_tiles_report_their_outliers(real_data_dir: Path, terminal: Command) -> None:
+    source = real_data_dir / "mars_tiles.npz"
+    answer = terminal("datasets", "add", source, "--json")
+    report = answer.document
+    assert (answer.status, report["pairs"], report["kept"]) == (0, 2611, 2505)
+    with np.load(source, allow_pickle=False) as arrays:
+        masks = arrays["training_set"][:, 1].astype(np.uint8).reshape(2611, -1)
+    drawing, count = np.unique(masks[report["outliers"]], axis=0, return_counts=True)
+    assert count.tolist() == [106]
+    assert np.flatnonzero((masks == drawing[0]).all(axis=1)).tolist() == report["outliers"]
+    assert report["test_images"] == 10022

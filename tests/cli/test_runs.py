@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import pytest
+
+from marsseg.services import Lab
+from marsseg.store.records import RunStatus
+from tests.cli.conftest import Command, finish_run, queue_run
+
+
+def test_no_runs_are_an_empty_list(marsseg: Command) -> None:
+    assert marsseg("runs", "list", "--json").document == []
+
+
+def test_runs_are_listed_newest_first(marsseg: Command, lab: Lab) -> None:
+    ids = [queue_run(lab, name=name).id for name in ("first", "second")]
+    listed = marsseg("runs", "list", "--json").document
+    assert [run["id"] for run in listed] == ids[::-1]
+    assert [run["status"] for run in listed] == ["queued", "queued"]
+    text = marsseg("runs", "list").out
+    assert text.index("second") < text.index("first")
+    assert all(run_id in text for run_id in ids)
+
+
+def test_show_holds_what_was_promised(marsseg: Command, scored_run: str) -> None:
+    document = marsseg("runs", "show", scored_run, "--json").document
+    assert document["id"] == scored_run
+    assert (document["name"], document["status"], document["seed"]) == ("scored", "completed", 0)
+    assert document["parameters"] == 1234
+    assert document["config"]["data"]["dataset"] == "crater"
+    (epoch,) = document["epochs"]
+    assert epoch["epoch"] == 1
+    assert epoch["val_loss"] is None, "JSON knows no NaN"
+    assert {"loss", "val_terrain_miou", "learning_rate", "seconds"} <= set(epoch)
+    for split in ("validation", "test"):
+        for lens in ("terrain", "course", "strict"):
+            for decoding in ("argmax", "terrain_only"):
+                score = document["scores"][split][lens][decoding]
+                assert len(score["class_iou"]) == 5
+    assert document["scores"]["test"]["terrain"]["argmax"]["mean_iou"] == 1.0
+    assert document["scores"]["test"]["terrain"]["argmax"]["class_iou"][0] is None
+
+
+def test_show_for_people_has_epochs_and_scores(marsseg: Command, scored_run: str) -> None:
+    text = marsseg("runs", "show", scored_run).out
+    assert "completed" in text
+    assert "1,234" in text
+    assert "terrain_only" in text
+    assert "nan" not in text
+
+
+def test_an_unambiguous_beginning_of_an_id_will_do(marsseg: Command, scored_run: str) -> None:
+    assert marsseg("runs", "show", scored_run[:-2], "--json").document["id"] == scored_run
+
+
+@pytest.mark.parametrize("command", ["show", "stop", "resume", "log"])
+def test_an_unknown_run_is_bad_input(marsseg: Command, command: str) -> None:
+    answer = marsseg("runs", command, "nobody", "--json")
+    assert answer.status == 2
+    assert answer.out == ""
+    assert "nobody" in answer.err
+
+
+def test_stopping_a_queued_run_takes_it_out_of_the_queue(marsseg: Command, lab: Lab) -> None:
+    run = queue_run(lab)
+    assert marsseg("runs", "stop", run.id, "--json").document["status"] == "stopped"
+    assert lab.store.queue() == []
+
+
+@pytest.mark.parametrize("command", ["stop", "resume"])
+def test_a_completed_run_can_be_neither_stopped_nor_resumed(
+    marsseg: Command, scored_run: str, command: str
+) -> None:
+    answer = marsseg("runs", command, scored_run)
+    assert answer.status == 2
+    assert "completed" in answer.err
+
+
+def test_a_log_is_printed_from_its_end(marsseg: Command, scored_run: str) -> None:
+    assert marsseg("runs", "log", scored_run, "--lines", "2").out == "line 499\nline 500\n"
+    assert marsseg("runs", "log", scored_run).out.startswith("line 301\n")
+    document = marsseg("runs", "log", scored_run, "--lines", "1", "--json").document
+    assert document == {"id": scored_run, "log": "line 500\n"}
+
+
+def test_a_run_without_a_log_prints_none(marsseg: Command, lab: Lab) -> None:
+    run = queue_run(lab)
+    assert marsseg("runs", "log", run.id).out.strip() == ""
+
+
+def test_a_name_is_text_and_steers_neither_markup_nor_terminal(marsseg: Command, lab: Lab) -> None:
+    queue_run(lab, name="[bold red]loud[/] \x1b[31mred")
+    text = marsseg("runs", "list").out
+    assert "[bold red]loud[/]" in text
+    assert "\x1b" not in text
+
+
+def test_a_failed_run_tells_its_reason(marsseg: Command, lab: Lab) -> None:
+    run_id = finish_run(lab, queue_run(lab), RunStatus.FAILED, reason="The disk is full.")
+    assert "failed: The disk is full." in marsseg("runs", "show", run_id).out

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from marsseg.config import parse_values
+from marsseg.presets import PRESETS
+from marsseg.services import Lab
+from tests.cli.conftest import Command, queue_run
+
+TINY = [
+    *("--set", "model.filters=4", "--set", "model.depth=2", "--set", "train.epochs=1"),
+    *("--set", "train.batch_size=8", "--dataset", "crater"),
+]
+
+
+def test_presets_are_listed_with_their_source(marsseg: Command) -> None:
+    listed = {preset["key"]: preset for preset in marsseg("presets", "list", "--json").document}
+    assert set(listed) == set(PRESETS)
+    assert all(preset["source"] and preset["title"] for preset in listed.values())
+    assert listed["quick"]["config"]["model"]["depth"] == PRESETS["quick"].config.model.depth
+    assert "quick" in marsseg("presets", "list").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "--preset NAME"),
+        (["--preset", "quick", "--config", "x.json"], "--preset NAME"),
+        (["--preset", "nothing"], "There is no preset called 'nothing'"),
+        (["--config", "missing.json"], "missing.json cannot be read"),
+        (["--preset", "quick", "--dataset", "nowhere"], "nowhere"),
+        (["--preset", "quick", "--set", "model.depth"], "write path=value"),
+        (["--preset", "quick", "--set", "model.dept=3"], "did you mean model.depth?"),
+        (
+            ["--preset", "quick", "--set", "train.learning_rate=-1"],
+            "train.learning_rate: must be more than 0",
+        ),
+        (["--preset", "quick", "--seed", "-1"], "train.seed: must be at least 0; got -1."),
+        (["--preset", "quick", "--dataset", ""], "data.dataset"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_bad_input_starts_nothing(marsseg: Command, lab: Lab, arguments: list[str], says: str) -> None:
+    answer = marsseg("train", *arguments, "--json")
+    assert answer.status == 2
+    assert answer.out == ""
+    assert says in answer.err
+    assert lab.store.list_runs() == []
+
+
+def test_each_mistake_gets_its_own_line(marsseg: Command) -> None:
+    answer = marsseg("train", "--preset", "quick", "--set", "model.depth=0", "--set", "train.epochs=0")
+    assert [line.split(":")[1].strip() for line in answer.err.splitlines()] == ["model.depth", "train.epochs"]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("", "not valid JSON"),
+        ("[]", "config"),
+        ('{"model": {"layers": 3}}', "model.layers: is not a field"),
+        ('{"train": {"epochs": "many"}}', 'train.epochs: must be a whole number; got "many".'),
+    ],
+)
+def test_a_wrong_config_file_is_refused(marsseg: Command, tmp_path: Path, content: str, says: str) -> None:
+    path = tmp_path / "run.json"
+    path.write_text(content)
+    answer = marsseg("train", "--config", path)
+    assert answer.status == 2
+    assert says in answer.err
+
+
+@pytest.mark.training
+def test_the_whole_path_in_the_terminal(
+    terminal: Command, home: Path, tmp_path: Path, no_leftover_processes: None
+) -> None:
+    """Queue and watch a run from a config file, then use it; scores and files are real."""
+    file = tmp_path / "run.json"
+    file.write_text(parse_values({"model.residual": True}).to_json())
+    trained = terminal("train", "--config", file, *TINY, "--seed", "3", "--name", "tiny", "--wait", "--json")
+    assert trained.status == 0, trained.err
+    run = trained.document
+    assert (run["status"], run["name"], run["seed"]) == ("completed", "tiny", 3)
+    assert run["config"]["model"]["residual"] is True
+    assert len(run["epochs"]) == 1
+    assert 0 <= run["scores"]["test"]["terrain"]["terrain_only"]["mean_iou"] <= 1
+    assert terminal("runs", "show", run["id"], "--json").document == run
+    board = terminal("leaderboard", "--json").document
+    assert [row["runs"] for row in board["rows"]] == [[run["id"]]]
+    submission = tmp_path / "submission.csv"
+    assert terminal("submission", "--run", run["id"], "--out", submission).status == 0
+    assert len(submission.read_text().splitlines()) == 4
+    assert terminal("runs", "log", run["id"]).out.strip()
+
+
+@pytest.mark.training
+def test_a_run_that_fails_exits_with_1(terminal: Command, lab: Lab, no_leftover_processes: None) -> None:
+    """The dataset's files vanish between queueing and training."""
+    run = queue_run(lab)
+    assert terminal("runs", "stop", run.id).status == 0
+    shutil.rmtree(lab.settings.datasets_dir / lab.store.get_dataset("crater").sha256)
+    answer = terminal("runs", "resume", run.id, "--wait", "--json")
+    assert answer.status == 1
+    assert answer.document["status"] == "failed"
+    assert answer.document["reason"] in answer.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ([], "Quick"),
+        (["--seed", "7"], "Quick"),
+        (["--set", "train.epochs=2"], "epochs 2"),
+        (["--name", "first try"], "first try"),
+    ],
+)
+def test_a_preset_names_the_runs_that_do_what_it_says(
+    marsseg: Command, lab: Lab, arguments: list[str], name: str
+) -> None:
+    marsseg("train", "--preset", "quick", "--dataset", "crater", *arguments)
+    assert [run.name for run in lab.store.list_runs()] == [name]

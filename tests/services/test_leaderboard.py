@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import statistics
+
+import numpy as np
+import pytest
+from sklearn.metrics import jaccard_score
+
+from marsseg import services
+from marsseg.errors import NotFoundError
+from marsseg.services.lab import Lab
+from tests.support.labs import DATASET, config, finish_run, queue_run
+
+
+def _board(lab: Lab, **query: str) -> services.Leaderboard:
+    return services.leaderboard(lab, services.LeaderboardQuery(**query))
+
+
+def test_an_empty_store_has_an_empty_board(lab: Lab) -> None:
+    queue_run(lab, config())
+    board = _board(lab)
+    assert board.rows == ()
+    assert board.baseline is None
+
+
+def test_scores_agree_with_scikit_learn_on_the_stored_masks(lab: Lab) -> None:
+    run = finish_run(lab, config(), error_rate=0.3)
+    split = services.split_of(lab, run.config.data)
+    truth = services.dataset_tiles(lab, DATASET).masks[split.test]
+    masks = np.load(lab.settings.run_dir(run.id) / "predictions" / "test_terrain_only.npy")
+    labelled = truth != 0
+    expected = jaccard_score(truth[labelled], masks[labelled], labels=[1, 2, 3, 4], average="macro")
+    (row,) = _board(lab).rows
+    assert row.score == pytest.approx(expected)
+    assert np.isnan(row.class_iou[0])
+
+
+def test_repeats_are_one_row_with_mean_and_standard_deviation(lab: Lab) -> None:
+    runs = [finish_run(lab, config(train__seed=seed), error_rate=0.1 * seed) for seed in (1, 2, 3)]
+    singles = []
+    for run in runs:
+        document = services.run_document(lab, run.id)
+        singles.append(document["scores"]["test"]["terrain"]["terrain_only"]["mean_iou"])
+    (row,) = _board(lab).rows
+    assert row.n == 3
+    assert row.score == pytest.approx(statistics.mean(singles))
+    assert row.sd == pytest.approx(statistics.stdev(singles))
+
+
+def test_rows_are_ranked_and_compared_to_the_chosen_baseline(lab: Lab) -> None:
+    plain = finish_run(lab, config(), error_rate=0.3)
+    better = finish_run(lab, config(model__residual=True), error_rate=0.1)
+    board = _board(lab)
+    assert [row.run_ids for row in board.rows] == [(better.id,), (plain.id,)]
+    top, base = board.rows
+    assert base.delta is None
+    assert top.delta is not None
+    assert top.delta.value == pytest.approx(top.score - base.score)
+    assert top.delta.low is not None
+    assert 0 < top.delta.low < top.delta.value < top.delta.high
+    turned = _board(lab, baseline=better.id)
+    assert turned.rows[0].delta is None
+    assert turned.rows[1].delta is not None
+    assert turned.rows[1].delta.value == pytest.approx(-top.delta.value)
+
+
+def test_only_toggles_that_differ_are_columns(lab: Lab) -> None:
+    finish_run(lab, config())
+    finish_run(lab, config(model__residual=True, train__seed=4))
+    assert _board(lab).toggles == ("model.residual",)
+
+
+def test_rows_are_named_by_what_differs_unless_a_person_named_them(lab: Lab) -> None:
+    finish_run(lab, config())
+    finish_run(lab, config(model__squeeze_excite=True))
+    finish_run(lab, config(model__residual=True, name="my favourite"))
+    assert {"+SE", "my favourite"} <= {row.name for row in _board(lab).rows}
+
+
+def test_lenses_and_decodings_change_the_score(lab: Lab) -> None:
+    finish_run(lab, config(), error_rate=0.4)
+    scores = {
+        (lens, decoding): _board(lab, lens=lens, decoding=decoding).rows[0].score
+        for lens in ("terrain", "course", "strict")
+        for decoding in ("argmax", "terrain_only")
+    }
+    assert scores["course", "argmax"] < scores["terrain", "argmax"]
+    assert len(set(scores.values())) >= 4
+
+
+def test_an_unknown_word_or_baseline_is_refused(lab: Lab) -> None:
+    finish_run(lab, config())
+    with pytest.raises(NotFoundError, match="lens"):
+        services.make_query("terain", "argmax", "test")
+    with pytest.raises(NotFoundError, match="baseline"):
+        _board(lab, baseline="nothing")
+
+
+def test_text_formats_hold_the_same_rows(lab: Lab) -> None:
+    finish_run(lab, config())
+    finish_run(lab, config(model__residual=True, name="a|b & =c_%"))
+    board = _board(lab)
+    table = list(csv.DictReader(io.StringIO(services.leaderboard_text(board, "csv"))))
+    document = json.loads(services.leaderboard_text(board, "json"))
+    assert [float(row["Mean IoU"]) for row in table] == pytest.approx(
+        [row["mean_iou"] for row in document["rows"]], abs=1e-4
+    )
+    markdown = services.leaderboard_text(board, "md").splitlines()
+    assert len(markdown) == 2 + 2
+    assert any(r"a\|b" in line for line in markdown)
+    latex = services.leaderboard_text(board, "latex")
+    assert r"a|b \& =c\_\%" in latex
+    assert latex.count(r"\\") == 3
+
+
+def test_a_name_is_never_a_spreadsheet_formula(lab: Lab) -> None:
+    for seed, name in enumerate(["=HYPERLINK(1)", "+cmd|' /C calc'!A0", "@SUM(1)", "-1+2"]):
+        finish_run(lab, config(name=name, model__leaky_slope=0.1, data__split_seed=seed))
+    finish_run(lab, config(model__residual=True))
+    text = services.leaderboard_text(_board(lab), "csv")
+    table = list(csv.DictReader(io.StringIO(text)))
+    guarded = [row["Name"].startswith("'") for row in table]
+    assert guarded.count(True) == 4
+    assert "+residual" in [row["Name"].split(",")[0] for row in table]
+    assert not any(row["Δ"].startswith("'") for row in table)
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("", ["baseline", "+residual", "+SE"]),
+        ("+res", ["+residual"]),
+        ("residual connections", ["baseline", "+residual", "+SE"]),
+        ("RESIDUAL +se", ["+SE"]),
+        ("sidual", []),
+    ],
+)
+def test_a_filter_keeps_rows_with_words_that_begin_like_its_own(
+    lab: Lab, words: str, names: list[str]
+) -> None:
+    finish_run(lab, config(), name="baseline")
+    finish_run(lab, config(model__residual=True))
+    finish_run(lab, config(model__squeeze_excite=True))
+    shown = services.filter_board(services.leaderboard(lab), words)
+    assert sorted(row.name for row in shown.rows) == sorted(names)

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from marsseg import services
+from marsseg.errors import DatasetError
+from marsseg.services.lab import Lab
+from tests.support.labs import DATASET, config, finish_run, queue_run
+
+
+def test_the_preview_shows_the_weights_of_the_training_tiles(lab: Lab) -> None:
+    run_config = config(loss__class_weights__mode="inverse_frequency")
+    preview = services.preview(lab, run_config)
+    train = services.split_of(lab, run_config.data).train
+    counts = np.bincount(services.dataset_tiles(lab, DATASET).masks[train].ravel(), minlength=5)
+    inverse = 1 / counts[1:]
+    expected = inverse * counts[1:].sum() / (inverse * counts[1:]).sum()
+    assert preview.weights[0] == 0
+    assert preview.weights[1:] == pytest.approx(expected)
+
+
+def test_time_is_estimated_from_runs_on_this_machine_once_there_are_any(lab: Lab) -> None:
+    before = services.preview(lab, config())
+    assert not before.measured
+    finish_run(lab, config())
+    after = services.preview(lab, config(train__epochs=10))
+    assert after.measured
+    # finish_run logs 40 images a second for the same network
+    assert after.seconds_per_epoch == pytest.approx((48 + 0.3 * 6) / 40)
+    wider = services.preview(lab, config(model__filters=32))
+    assert wider.seconds_per_epoch > after.seconds_per_epoch
+
+
+def test_a_batch_that_cannot_be_filled_is_refused_before_anything_starts(lab: Lab) -> None:
+    with pytest.raises(DatasetError, match="48 training tiles, fewer than one batch of 49"):
+        services.preview(lab, config(train__batch_size=49))
+    assert services.preview(lab, config(train__batch_size=48)).split
+
+
+def test_runs_ahead_are_counted(lab: Lab) -> None:
+    queue_run(lab, config())
+    assert services.preview(lab, config()).ahead == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"data__flip_vertical": True}, "up-down"),
+        ({"loss__class_weights__background": 1.0}, "Background counts"),
+        ({"train__epochs": 5}, "plateau"),
+    ],
+)
+def test_unwise_choices_are_said(lab: Lab, change: dict[str, object], words: str) -> None:
+    usual = {"train__epochs": 40}
+    quiet = services.preview(lab, config(**usual)).warnings
+    loud = services.preview(lab, config(**{**usual, **change})).warnings
+    assert not any(words in warning for warning in quiet)
+    assert any(words in warning for warning in loud)

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from marsseg import services
+from marsseg.errors import DatasetError, NotFoundError, RunFailedError, StateError
+from marsseg.services.lab import Lab
+from marsseg.store.records import RunStatus
+from tests.support.labs import DATASET, config, finish_run, queue_run, start_run
+
+
+def test_submitting_queues_names_and_wakes_the_scheduler(lab: Lab, woken: list[str]) -> None:
+    run = services.submit(lab, config(model__residual=True), baseline=config())
+    assert run.status is RunStatus.QUEUED
+    assert run.name == "+residual"
+    assert run.dropped_rows == tuple(range(60, 66))
+    assert woken == [str(lab.settings.home)]
+
+
+def test_repeats_share_a_fingerprint_and_differ_in_seed(lab: Lab) -> None:
+    runs = services.submit_repeats(lab, config(), seeds=(1, 2, 3))
+    assert len({run.fingerprint for run in runs}) == 1
+    assert [run.seed for run in runs] == [1, 2, 3]
+
+
+def test_a_group_kept_later_makes_another_fingerprint(lab: Lab) -> None:
+    first = services.submit(lab, config())
+    group = services.dataset_report(lab, DATASET).groups[0]
+    services.keep_group(lab, DATASET, group.id, keep=True)
+    second = services.submit(lab, config())
+    assert first.fingerprint != second.fingerprint
+    assert services.get_run(lab, first.id).dropped_rows
+
+
+def test_an_unknown_dataset_is_refused_before_anything_is_queued(lab: Lab) -> None:
+    with pytest.raises(NotFoundError):
+        services.submit(lab, config(data__dataset="nowhere"))
+    assert not services.list_runs(lab)
+
+
+def test_a_dataset_gone_from_disk_is_refused_with_a_sentence(lab: Lab) -> None:
+    record = services.list_datasets(lab)[0]
+    shutil.rmtree(lab.settings.datasets_dir / record.sha256)
+    with pytest.raises(DatasetError):
+        services.submit(lab, config())
+
+
+def test_more_tiles_a_batch_than_training_tiles_is_refused(lab: Lab) -> None:
+    with pytest.raises(DatasetError, match="fewer than one batch"):
+        services.submit(lab, config(train__batch_size=64))
+
+
+def test_stopping_a_queued_run_takes_it_out_of_the_queue(lab: Lab) -> None:
+    run = queue_run(lab, config())
+    assert services.stop(lab, run.id).status is RunStatus.STOPPED
+    assert not services.queue(lab)
+
+
+def test_stopping_a_running_run_asks_its_worker(lab: Lab) -> None:
+    run, token = start_run(lab, queue_run(lab, config()).id)
+    stopping = services.stop(lab, run.id)
+    assert stopping.status is RunStatus.STOPPING
+    assert lab.store.heartbeat(run.id, token) is True
+
+
+def test_only_runs_that_ended_early_resume(lab: Lab) -> None:
+    done = finish_run(lab, config())
+    with pytest.raises(StateError):
+        services.resume(lab, done.id)
+    stopped = finish_run(lab, config(train__seed=5), status=RunStatus.STOPPED)
+    assert services.resume(lab, stopped.id).status is RunStatus.QUEUED
+
+
+def test_details_hold_epochs_and_the_story_of_the_run(lab: Lab) -> None:
+    run = finish_run(lab, config())
+    details = services.run_details(lab, run.id)
+    assert [epoch.epoch for epoch in details.epochs] == [1, 2, 3]
+    assert len(details.events) >= 3
+    assert not details.has_model
+
+
+def test_previews_line_up_tiles_truth_and_masks_by_epoch(lab: Lab) -> None:
+    run = finish_run(lab, config())
+    previews = services.read_previews(lab, run)
+    assert previews is not None
+    assert previews.epochs == (0, 1, 2, 3)
+    assert previews.masks.shape == (4, *previews.truth.shape)
+
+
+def test_the_log_shows_its_tail_from_a_whole_line(lab: Lab) -> None:
+    run = queue_run(lab, config())
+    assert services.read_log(lab, run.id) == ""
+    path = services.log_path(lab, run.id)
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(f"line {n}\n" for n in range(10_000)))
+    tail = services.read_log(lab, run.id, tail_bytes=100)
+    assert tail.startswith("line ")
+    assert tail.endswith("line 9999\n")
+    assert len(tail) <= 100
+
+
+def test_deleting_needs_an_ended_run_and_takes_its_files(lab: Lab) -> None:
+    active, _ = start_run(lab, queue_run(lab, config(train__seed=1)).id)
+    with pytest.raises(StateError):
+        services.delete(lab, active.id)
+    run = finish_run(lab, config())
+    services.delete(lab, run.id)
+    assert not lab.settings.run_dir(run.id).exists()
+    with pytest.raises(NotFoundError):
+        services.get_run(lab, run.id)
+
+
+def test_waiting_for_a_failed_run_says_its_reason(lab: Lab) -> None:
+    run = finish_run(lab, config(), status=RunStatus.FAILED)
+    with pytest.raises(RunFailedError, match="3 epochs"):
+        services.wait(lab, run.id)
+
+
+def test_using_a_run_without_a_network_is_refused(lab: Lab) -> None:
+    run = finish_run(lab, config())
+    with pytest.raises(StateError, match="no exported network"):
+        services.require_model(lab, run.id)
+
+
+def test_a_run_that_changes_nothing_is_called_what_its_preset_is_called(lab: Lab) -> None:
+    preset = config(model__filters=8, model__depth=2)
+    same = services.submit(lab, preset, baseline=preset, baseline_name="Quick")
+    other_seed = preset.with_values({"train.seed": 4})
+    repeat = services.submit(lab, other_seed, baseline=preset, baseline_name="Quick")
+    changed = preset.with_values({"train.epochs": 2})
+    other = services.submit_repeats(lab, changed, (1, 2), baseline=preset, baseline_name="Quick")
+    typed = services.submit(lab, preset, name=" mine ", baseline=preset, baseline_name="Quick")
+    names = [run.name for run in (same, repeat, *other, typed)]
+    assert names == ["Quick", "Quick", "epochs 2", "epochs 2", "mine"]
