@@ -1,0 +1,143 @@
+"""What stands around the leaderboard's table: how to score, what to compare with, what to take away."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from marsseg.config.describe import FIELDS, format_value
+from marsseg.metrics import DECODINGS, LENSES, SPLITS
+from marsseg.ui import formats, keys, state, text
+from marsseg.ui.board import OPTIONAL_COLUMNS
+
+if TYPE_CHECKING:
+    from marsseg.services import Leaderboard, LeaderboardRow
+
+_EXPORTS = {
+    "csv": ("CSV", "text/csv", "csv"),
+    "json": ("JSON", "application/json", "json"),
+    "md": ("Markdown", "text/markdown", "md"),
+    "latex": ("LaTeX", "application/x-tex", "tex"),
+}
+
+
+def render_controls(datasets: Sequence[str]) -> dict[str, str | None]:
+    """Lens, decoding, split and dataset; all of them stand in the address."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        lens = st.segmented_control(
+            "Lens", LENSES, key=keys.LENS, default="terrain", required=True, bind="query-params",
+            help="terrain: labelled pixels, mean over the four terrain classes. course: one predicted "
+            "background pixel adds a fifth class with IoU 0. strict: all pixels, all five classes.",
+        )  # fmt: skip
+        decoding = st.segmented_control(
+            "Decoding", sorted(DECODINGS, reverse=True), key=keys.DECODING, default="terrain_only",
+            required=True, bind="query-params", format_func=lambda word: formats.DECODING_NAMES[word],
+            help="Whether a pixel may be called background, or always gets its likeliest terrain class.",
+        )  # fmt: skip
+        split = st.segmented_control(
+            "Split", sorted(SPLITS), key=keys.SPLIT, default="test", required=True, bind="query-params",
+            help="Validation tiles chose the best epoch, so test tiles give the honest score.",
+        )  # fmt: skip
+        dataset = None
+        if len(datasets) > 1:
+            dataset = st.selectbox(
+                "Dataset", datasets, key=keys.BOARD_DATASET, bind="query-params", width=220,
+                help="Scores on different datasets cannot be compared.",
+            )  # fmt: skip
+    return {
+        "lens": str(lens),
+        "decoding": str(decoding),
+        "split": str(split),
+        "dataset": dataset,
+        "baseline": state.remembered(keys.BASELINE) or None,
+    }
+
+
+def render_view(rows: int) -> tuple[str, list[str]]:
+    """Filter words and the columns to show."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        words = st.text_input(
+            "Filter", key=keys.BOARD_FILTER, placeholder=f"Words in {rows} names and toggles",
+            bind="query-params", width=320, icon=":material/filter_list:",
+        )  # fmt: skip
+        columns = st.pills(
+            "Columns", OPTIONAL_COLUMNS, selection_mode="multi", default=list(OPTIONAL_COLUMNS),
+            key=keys.BOARD_COLUMNS, persist_state="session",
+        )  # fmt: skip
+    return words or "", list(columns)
+
+
+def render_baseline(board: Leaderboard) -> None:
+    """Choose which row differences are taken to; the widget shows what the board was ranked with."""
+    names = _distinct_names(board)
+
+    def choose() -> None:
+        state.remember(keys.BASELINE, st.session_state[keys.BASELINE_WIDGET])
+
+    st.session_state[keys.BASELINE_WIDGET] = board.baseline
+    st.selectbox(
+        "Baseline",
+        list(names),
+        key=keys.BASELINE_WIDGET,
+        format_func=lambda fingerprint: names[fingerprint],
+        on_change=choose,
+        width=420,
+        help="Differences and names of all rows are taken to this one.",
+    )
+
+
+def _distinct_names(board: Leaderboard) -> dict[str, str]:
+    """Short names by fingerprint; alike ones tell their fingerprint, since a widget knows names alone."""
+    names = {row.fingerprint: text.shorten(row.name, 48) for row in board.rows}
+    seen = Counter(names.values())
+    return {key: f"{name} ({key[:6]})" if seen[name] > 1 else name for key, name in names.items()}
+
+
+def representatives(board: Leaderboard, fingerprints: Sequence[str]) -> list[str]:
+    """The latest run of each selected row."""
+    return [row.run_ids[-1] for row in board.rows if row.fingerprint in fingerprints]
+
+
+def render_diff(board: Leaderboard, fingerprints: Sequence[str]) -> None:
+    """Show where the selected configurations differ, field by field."""
+    rows = [row for row in board.rows if row.fingerprint in fingerprints]
+    with st.popover("Diff configs", icon=":material/difference:", disabled=len(rows) < 2):
+        if len(rows) < 2:
+            return
+        paths = _differing(rows)
+        if not paths:
+            st.caption("These configurations have the same effect.")
+            return
+        st.table(
+            {
+                "Field": [FIELDS[path].ui.label for path in paths],
+                **{
+                    _column(row): [text.markdown(format_value(row.values.get(path))) for path in paths]
+                    for row in rows
+                },
+            },
+            hide_index=True,
+        )
+
+
+def render_export(texts: Mapping[str, str]) -> None:
+    """Download the table as it is shown, in the same four forms as the terminal command."""
+    with st.popover("Export", icon=":material/download:"):
+        for form, content in texts.items():
+            label, mime, suffix = _EXPORTS[form]
+            st.download_button(
+                label, content, f"leaderboard.{suffix}", mime, key=keys.board_export(form), on_click="ignore",
+                type="tertiary", icon=":material/description:",
+            )  # fmt: skip
+
+
+def _differing(rows: Sequence[LeaderboardRow]) -> list[str]:
+    return [path for path in FIELDS if len({repr(row.values.get(path)) for row in rows}) > 1]
+
+
+def _column(row: LeaderboardRow) -> str:
+    """A title that stays unique when two rows share a name."""
+    return f"{text.markdown(text.shorten(row.name, 40))} ({row.fingerprint[:4]})"

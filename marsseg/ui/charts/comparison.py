@@ -1,0 +1,177 @@
+"""Runs beside one another: scores with intervals, differences to a baseline, score against cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from marsseg.ui import formats, text
+from marsseg.ui.charts.base import known, new_figure, row_labels, zero_line
+
+_ROW = 26
+_WHISKER = "rgb(128, 120, 112)"
+_HOVER = "%{customdata}<extra></extra>"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """One row of a comparison: a value with its interval; None where unknown.
+
+    Args:
+        label: a run's name, as typed.
+        value: a score, or a difference of scores (0–1 scale).
+        low: lower end of the interval.
+        high: upper end of the interval.
+        n: number of repeats behind it.
+        emphasis: drawn in the accent colour, e.g. the baseline or a difference clear of zero.
+    """
+
+    label: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    emphasis: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CostPoint:
+    """One run in the plane of cost and score."""
+
+    label: str
+    cost: float | None
+    score: float | None
+    low: float | None = None
+    high: float | None = None
+    emphasis: bool = False
+
+
+def score_chart(rows: Sequence[Interval], *, score_name: str = "mean IoU") -> go.Figure:
+    """Scores as bars with interval whiskers, one row a run, in the given order."""
+    figure = _row_figure(rows, f"{score_name} of each run with its interval")
+    figure.add_trace(
+        go.Bar(
+            x=known(row.value for row in rows),
+            y=list(range(len(rows))),
+            orientation="h",
+            width=0.62,
+            error_x=_whiskers(rows, 1.0),
+            customdata=[_score_hover(row) for row in rows],
+            hovertemplate=_HOVER,
+            marker_opacity=[0.75 if row.emphasis else 0.4 for row in rows],
+        )
+    )
+    highest = max((v for row in rows for v in known([row.value, row.high]) if v is not None), default=1.0)
+    figure.update_xaxes(title=score_name, range=[0, min(1.0, highest * 1.08)])
+    return figure
+
+
+def forest_plot(rows: Sequence[Interval], *, baseline: str) -> go.Figure:
+    """Differences to the baseline in points, with intervals and a line at zero: a forest plot."""
+    figure = _row_figure(rows, f"Difference of each run to {text.chart_label(baseline)}, in points")
+    figure.add_shape(zero_line("x"))
+    figure.add_trace(
+        go.Scatter(
+            x=[None if v is None else v * 100 for v in known(row.value for row in rows)],
+            y=list(range(len(rows))),
+            mode="markers",
+            error_x=_whiskers(rows, 100.0),
+            marker={"size": 10, "symbol": ["circle" if row.emphasis else "circle-open" for row in rows]},
+            customdata=[_difference_hover(row) for row in rows],
+            hovertemplate=_HOVER,
+        )
+    )
+    name = text.chart_label(text.shorten(baseline, 48))
+    figure.update_xaxes(title=f"points of mean IoU more or less than {name}", tickformat="+.3~g")
+    return figure
+
+
+def cost_chart(
+    rows: Sequence[CostPoint], *, cost_name: str, score_name: str = "mean IoU", logarithmic: bool = False
+) -> go.Figure:
+    """Score against cost, one point a run: what a better score costs in parameters or minutes."""
+    figure = new_figure(height=340, description=f"{score_name} against {cost_name}", showlegend=False)
+    figure.add_trace(
+        go.Scatter(
+            x=known(row.cost for row in rows),
+            y=known(row.score for row in rows),
+            mode="markers+text" if len(rows) <= 12 else "markers",
+            text=[text.chart_label(text.shorten(row.label, 22)) for row in rows],
+            textposition="top center",
+            cliponaxis=False,
+            error_y=_whiskers(rows, 1.0, of="score"),
+            marker={"size": 11, "symbol": ["star" if row.emphasis else "circle" for row in rows]},
+            customdata=[f"{text.chart_label(row.label)}<br>{formats.score(row.score)}" for row in rows],
+            hovertemplate="%{customdata}, " + f"{cost_name} %{{x:,.3s}}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title=cost_name, type="log" if logarithmic else "linear")
+    figure.update_yaxes(title=score_name, range=_score_range(rows))
+    return figure
+
+
+def _score_range(rows: Sequence[CostPoint]) -> list[float] | None:
+    """The scores with some room, never beyond 0 and 1."""
+    scores = [row.score for row in rows if row.score is not None and formats.is_known(row.score)]
+    if not scores:
+        return None
+    room = max(0.05, 0.25 * (max(scores) - min(scores)))
+    return [max(0.0, min(scores) - room), min(1.0, max(scores) + room)]
+
+
+def _row_figure(rows: Sequence[Interval], description: str) -> go.Figure:
+    figure = new_figure(height=70 + _ROW * max(1, len(rows)), description=description, showlegend=False)
+    figure.update_yaxes(**row_labels([row.label for row in rows]))
+    for place, row in enumerate(rows):
+        if not formats.is_known(row.value):
+            figure.add_annotation(
+                xref="paper", x=0, xanchor="left", y=place, text=formats.UNKNOWN, showarrow=False
+            )
+    return figure
+
+
+def _whiskers(
+    rows: Sequence[Interval] | Sequence[CostPoint], scale: float, *, of: str = "value"
+) -> dict[str, object]:
+    """Distances from value to interval ends; none where an end is unknown."""
+    above: list[float | None] = []
+    below: list[float | None] = []
+    for row in rows:
+        value, low, high = known([getattr(row, of), row.low, row.high])
+        if value is None or low is None or high is None:
+            above.append(None)
+            below.append(None)
+        else:
+            above.append((high - value) * scale)
+            below.append((value - low) * scale)
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": above,
+        "arrayminus": below,
+        "color": _WHISKER,
+        "thickness": 2,
+        "width": 5,
+    }
+
+
+def _score_hover(row: Interval) -> str:
+    low, high = known([row.low, row.high])
+    between = "" if low is None or high is None else f"<br>{low:.3f} to {high:.3f}"
+    return f"{text.chart_label(row.label)}<br>{formats.score(row.value)}{between}{_repeats(row)}"
+
+
+def _difference_hover(row: Interval) -> str:
+    low, high = known([row.low, row.high])
+    between = (
+        ""
+        if low is None or high is None
+        else (f"<br>{formats.signed(low * 100)} to {formats.signed(high * 100)}")
+    )
+    return f"{text.chart_label(row.label)}<br>{formats.points(row.value)}{between}{_repeats(row)}"
+
+
+def _repeats(row: Interval) -> str:
+    return "" if row.n is None else f"<br>n = {row.n}"

@@ -1,0 +1,59 @@
+"""Where a form gets its values from: a preset, or a run that was made before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from marsseg.ui import form_state, forms, keys, text
+
+if TYPE_CHECKING:
+    from marsseg.presets import Preset
+    from marsseg.store.records import RunRecord
+
+
+def render_sources(presets: Mapping[str, Preset], runs: Sequence[RunRecord], datasets: Sequence[str]) -> None:
+    """Choose a preset, or a run whose configuration fills the form; the dataset stays as chosen."""
+    by_id = {run.id: run for run in runs}
+    if keys.form_base(keys.TRAIN_FORM) not in st.session_state:
+        _fill(next(iter(presets.values())), datasets, "")
+
+    def load_preset() -> None:
+        chosen = str(form_state.form_values()["data.dataset"])
+        _fill(presets[st.session_state[keys.TRAIN_PRESET]], datasets, chosen)
+        st.session_state[keys.TRAIN_RUN] = None
+
+    def load_run() -> None:
+        run = by_id.get(st.session_state[keys.TRAIN_RUN])
+        if run is None:
+            load_preset()
+        else:
+            forms.set_form(run.config.with_values({"name": ""}), base_name=run.name)
+
+    if st.session_state.get(keys.TRAIN_RUN) not in by_id:
+        st.session_state[keys.TRAIN_RUN] = None
+    left, right = st.columns(2)
+    preset = left.selectbox(
+        "Preset", list(presets), key=keys.TRAIN_PRESET, persist_state="session",
+        format_func=lambda key: presets[key].title, on_change=load_preset,
+    )  # fmt: skip
+    loaded = right.selectbox(
+        "Load from run", list(by_id), index=None, key=keys.TRAIN_RUN, persist_state="session",
+        format_func=lambda run_id: f"{text.shorten(by_id[run_id].name, 40)} ({run_id})",
+        placeholder="None" if by_id else "No runs yet", disabled=not by_id, on_change=load_run,
+    )  # fmt: skip
+    if loaded is not None:
+        st.caption(f"As in {text.markdown(text.shorten(by_id[loaded].name, 80))}; changes are marked.")
+        return
+    st.caption(
+        f"{text.markdown(presets[preset].note)} :gray[Source: {text.markdown(presets[preset].source)}.]"
+    )
+
+
+def _fill(preset: Preset, datasets: Sequence[str], chosen: str) -> None:
+    """Presets name no dataset of their own: theirs gives way to the one chosen, or to one there is."""
+    wanted = chosen or preset.config.data.dataset
+    dataset = wanted if chosen or wanted in datasets or not datasets else datasets[0]
+    forms.set_form(preset.config.with_values({"data.dataset": dataset}), base_name=preset.title)

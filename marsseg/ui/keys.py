@@ -1,0 +1,166 @@
+"""Keys of widgets and session state, `page.section.field`, all in this one place."""
+
+from __future__ import annotations
+
+TRAIN_FORM = "train"
+STUDY_FORM = "study"
+
+FLASH = "app.messages.waiting"
+NAVIGATION = "app.navigation.stands"
+DETOUR = "app.navigation.detour"
+
+
+def remembered(name: str) -> str:
+    """Session state: the last choice of what `name` stands for in the address."""
+    return f"app.remembered.{name}"
+
+
+def chosen_anew(name: str) -> str:
+    """Session state: whether that choice is newer than the address."""
+    return f"app.chosen_anew.{name}"
+
+
+def field(form: str, path: str, part: int | None = None) -> str:
+    """Key of a configuration field's widget; `part` tells the numbers of a tuple apart."""
+    return f"{form}.config.{path}" + ("" if part is None else f".{part}")
+
+
+def form_base(form: str) -> str:
+    """Session state: the configuration that a form's fields are compared with."""
+    return f"{form}.form.base"
+
+
+def form_base_name(form: str) -> str:
+    """Session state: what that configuration is called."""
+    return f"{form}.form.base_name"
+
+
+def form_section(form: str) -> str:
+    """Key of the switch between a form's sections."""
+    return f"{form}.form.section"
+
+
+def form_reset(form: str) -> str:
+    """Key of the button that undoes a form's changes."""
+    return f"{form}.form.reset"
+
+
+def live(name: str) -> str:
+    """Key of a part that refreshes by itself."""
+    return f"{name}.live.part"
+
+
+def board_table(content: int) -> str:
+    """Key of the leaderboard's table; other rows are a new table, whose selection is handed over."""
+    return f"leaderboard.table.{content}"
+
+
+LENS = "lens"
+DECODING = "decoding"
+SPLIT = "split"
+BOARD_DATASET = "dataset"
+BASELINE = "baseline"
+BASELINE_WIDGET = "leaderboard.view.baseline"
+BOARD_FILTER = "filter"
+BOARD_COLUMNS = "leaderboard.view.columns"
+BOARD_SELECTED = "leaderboard.view.selected"
+BOARD_FOREST = "leaderboard.chart.forest"
+BOARD_COST = "leaderboard.chart.cost"
+BOARD_FORMATS = ("csv", "json", "md", "latex")
+
+
+def board_export(form: str) -> str:
+    """Key of a download button."""
+    return f"leaderboard.export.{form}"
+
+
+STUDY_NAME = "study.setup.name"
+STUDY_PRESET = "study.setup.preset"
+STUDY_DATASET = "study.setup.dataset"
+STUDY_EPOCHS = "study.setup.epochs"
+STUDY_REPEATS = "study.setup.repeats"
+STUDY_TOGGLES = "study.setup.toggles"
+STUDY_STARTED = "study.plan.started"
+
+
+RUN = "run"
+RUN_VIEW = "runs.detail.view"
+RUN_NAME = "runs.detail.name"
+LOG_SEARCH = "runs.log.search"
+
+
+def run_button(action: str, run_id: str) -> str:
+    """Key of a button that does something to one run."""
+    return f"runs.{action}.{run_id}"
+
+
+def run_table(content: int) -> str:
+    """Key of the table of runs that have ended; other rows are a new table."""
+    return f"runs.table.{content}"
+
+
+TRAIN_PRESET = "train.load.preset"
+TRAIN_RUN = "train.load.run"
+TRAIN_REPEATS = "train.start.repeats"
+TRAIN_STARTED = "train.start.done"
+CHART_WEIGHTS = "train.chart.weights"
+CHART_FOCAL = "train.chart.focal"
+
+
+def run_chart(which: str, run_id: str) -> str:
+    """Key of a chart of one run; it stays while the chart refreshes."""
+    return f"runs.chart.{which}.{run_id}"
+
+
+RUNS = "runs"
+MASK_RUNS = "masks.choice.runs"
+MASK_ORDER = "order"
+MASK_SPLIT = "mask_split"
+MASK_DECODING = "mask_decoding"
+MASK_ERRORS = "masks.view.errors"
+MASK_PAGE = "masks.pager.page"
+MASK_PREVIOUS = "masks.pager.previous"
+MASK_NEXT = "masks.pager.next"
+MASK_GRID = "masks.view.grid"
+
+SEGMENT_UPLOAD = "segment.choice.upload"
+SEGMENT_RUN = "segment.choice.run"
+SEGMENT_FRAME = "segment.choice.frame"
+SEGMENT_VIEWER = "segment.result.viewer"
+SEGMENT_SHARES = "segment.result.shares"
+
+
+DATASET = "dataset_name"
+DATA_TABS = "data.view.tabs"
+DATA_SHARES = "data.chart.shares"
+IMPORT_FORM = "data.import.form"
+IMPORT_PATH = "data.import.path"
+IMPORT_UPLOAD = "data.import.upload"
+IMPORT_NAME = "data.import.name"
+IMPORT_FRAME = "data.import.frame_size"
+SPLIT_VALIDATION = "data.split.validation"
+SPLIT_TEST = "data.split.test"
+SPLIT_SEED = "data.split.seed"
+BROWSER_CLASSES = "data.browser.classes"
+BROWSER_DROPPED = "data.browser.dropped"
+BROWSER_GRID = "data.browser.grid"
+
+
+def import_button(action: str, job_id: int) -> str:
+    """Key of a button beside an import's outcome."""
+    return f"data.import.{action}.{job_id}"
+
+
+def browser_page(dataset_id: int, pages: int) -> str:
+    """Key of the page number; another filter starts at its first page."""
+    return f"data.browser.page.{dataset_id}.{pages}"
+
+
+def group_keep(group_id: str) -> str:
+    """Key of the decision on an outlier group."""
+    return f"data.group.keep.{group_id}"
+
+
+def group_grid(group_id: str) -> str:
+    """Key of an outlier group's pictures."""
+    return f"data.group.grid.{group_id}"

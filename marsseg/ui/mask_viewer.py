@@ -1,0 +1,187 @@
+"""Masks over images, looked at in the browser: opacity, classes, contrast and hover ask Python nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from marsseg.classes import CLASSES
+from marsseg.ui.widgets import class_name_html
+
+Mode = Literal["image", "overlay", "error", "difference"]
+
+_ASSETS = Path(__file__).parent / "assets"
+_SCRIPTS = ("mask_pixels.js", "mask_controls.js", "mask_viewer.js")
+_SETTINGS = "masks"  # one name: who dims masks on one page wants them dimmed on the next
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One picture of a row.
+
+    Args:
+        title: caption, as typed, e.g. "image", "truth" or a run's name.
+        image: (H, W) uint8 gray values.
+        mask: (H, W) uint8 class numbers; for mode "difference", nonzero where things differ.
+        truth: (H, W) uint8 class numbers; needed by mode "error", where 0 is unlabelled.
+        mode: "image" alone; "overlay" of the mask's colours, if there is a mask; "error" map of mask
+            against truth;
+            "difference": nonzero mask pixels marked.
+        confidence: (H, W) float 0–1 of the mask's classes, told on hover.
+    """
+
+    title: str
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8] | None = None
+    truth: NDArray[np.uint8] | None = None
+    mode: Mode = "overlay"
+    confidence: NDArray[np.floating[Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PanelRow:
+    """Pictures of one tile, side by side; the same pixel is read in all of them."""
+
+    title: str
+    panels: Sequence[Panel]
+    note: str = ""
+
+
+def render_mask_grid(rows: Sequence[PanelRow], *, key: str, scale: int = 3) -> None:
+    """Show rows of panels. Settings made in the browser stay across reruns and pages.
+
+    Args:
+        rows: the panels; all of a row have the same size.
+        key: stable component key.
+        scale: enlargement of tiles, nearest neighbour; wide frames share the page's width instead.
+
+    Raises:
+        ValueError: a panel's arrays do not fit one another or its mode.
+    """
+    _mount([_packed_row(row.title, row.note, [_packed(p) for p in row.panels]) for row in rows], key, scale)
+
+
+def render_scrubber(
+    images: NDArray[np.uint8],
+    epochs: Sequence[int],
+    masks: NDArray[np.uint8],
+    *,
+    key: str,
+    truth: NDArray[np.uint8] | None = None,
+    titles: Sequence[str] | None = None,
+    best_epoch: int | None = None,
+    scale: int = 3,
+) -> None:
+    """Show how masks changed from epoch to epoch, with a slider and a play button.
+
+    All masks are sent at once. While the slider stands at the end it follows new epochs.
+
+    Args:
+        images: (T, H, W) gray values of T tiles.
+        epochs: E epoch numbers, rising.
+        masks: (E, T, H, W) class numbers after each epoch.
+        key: stable component key.
+        truth: (T, H, W) class numbers shown first, if given.
+        titles: T captions; "tile 1" … unless given.
+        best_epoch: marked as such when the slider stands on it.
+        scale: enlargement, nearest neighbour.
+
+    Raises:
+        ValueError: the arrays do not fit one another.
+    """
+    if masks.shape != (len(epochs), *images.shape):
+        raise ValueError(
+            f"Masks of {len(epochs)} epochs and {len(images)} tiles must have shape "
+            f"{(len(epochs), *images.shape)}; got {masks.shape}."
+        )
+    names = titles or [f"tile {tile + 1}" for tile in range(len(images))]
+    panels = []
+    for tile, (image, name) in enumerate(zip(images, names, strict=True)):
+        if truth is not None:
+            panels.append(_packed(Panel(f"{name}, truth", image, truth[tile])))
+        panels.append({**_packed(Panel(name, image)), "mode": "overlay"})
+        panels[-1]["masks"] = [_pack(mask) for mask in masks[:, tile]]
+    texts = [f"epoch {epoch}{', the best' if epoch == best_epoch else ''}" for epoch in epochs]
+    timeline = {"unit": "epoch", "labels": [int(epoch) for epoch in epochs], "texts": texts}
+    _mount([_packed_row("", "", panels)], key, scale, timeline if epochs else None)
+
+
+def render_legend() -> None:
+    """The five classes with their colours, for pages that show masks without the viewer."""
+    names = "".join(class_name_html(terrain.index) for terrain in CLASSES)
+    st.html(f'<div style="display:flex;flex-wrap:wrap;gap:.2em 1em">{names}</div>')
+
+
+def _mount(rows: list[dict[str, Any]], key: str, scale: int, timeline: dict[str, Any] | None = None) -> None:
+    data: dict[str, Any] = {
+        "settings": _SETTINGS,
+        "scale": scale,
+        "classes": [{"name": terrain.name, "color": terrain.color} for terrain in CLASSES],
+        "rows": rows,
+        "timeline": timeline,
+    }
+    digest = hashlib.sha256(json.dumps(data).encode()).hexdigest()
+    _component()(data={**data, "version": digest}, key=key)
+
+
+@cache
+def _component() -> Any:
+    return st.components.v2.component(
+        "marsseg_mask_viewer",
+        html=(_ASSETS / "mask_viewer.html").read_text("utf-8"),
+        css=(_ASSETS / "mask_viewer.css").read_text("utf-8"),
+        js="\n".join((_ASSETS / script).read_text("utf-8") for script in _SCRIPTS),
+    )
+
+
+def _packed_row(title: str, note: str, panels: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"title": title, "note": note, "panels": panels}
+
+
+def _packed(panel: Panel) -> dict[str, Any]:
+    _check(panel)
+    height, width = panel.image.shape
+    confidence = panel.confidence
+    return {
+        "title": panel.title,
+        "mode": "image" if panel.mask is None else panel.mode,
+        "height": height,
+        "width": width,
+        "image": _pack(panel.image),
+        "masks": [] if panel.mask is None else [_pack(panel.mask)],
+        "truth": None if panel.truth is None else _pack(panel.truth),
+        "confidence": None if confidence is None else _pack(np.clip(np.rint(confidence * 255), 0, 255)),
+    }
+
+
+def _check(panel: Panel) -> None:
+    needed = {"difference": ("mask",), "error": ("mask", "truth")}.get(panel.mode, ())
+    for name in ("mask", "truth", "confidence"):
+        array = getattr(panel, name)
+        if array is None and name in needed:
+            raise ValueError(f"Panel {panel.title!r} of mode {panel.mode!r} needs a {name}.")
+        if array is not None and array.shape != panel.image.shape:
+            raise ValueError(
+                f"The {name} of panel {panel.title!r} must have the image's shape "
+                f"{panel.image.shape}; got {array.shape}."
+            )
+    for name in ("mask", "truth"):
+        array = getattr(panel, name)
+        if array is not None and panel.mode != "difference" and array.max(initial=0) >= len(CLASSES):
+            raise ValueError(f"The {name} of panel {panel.title!r} holds {array.max()}; classes are 0–4.")
+
+
+def _pack(array: NDArray[Any]) -> str:
+    """Row-major bytes of an array, deflated, as base64 text."""
+    return base64.b64encode(zlib.compress(array.astype(np.uint8).tobytes(), 6)).decode()

@@ -1,0 +1,57 @@
+"""What a person is about to run, beside the form: network, weights, loss, time, and what looks unwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from marsseg.config import RunConfig
+from marsseg.ui import charts, diagram, formats, keys, text
+
+if TYPE_CHECKING:
+    from marsseg.services import RunPreview
+
+
+def render_preview(config: RunConfig, preview: RunPreview) -> None:
+    """Draw the preview of a valid configuration."""
+    diagram.render_diagram(config.model)
+    _facts(preview)
+    for warning in preview.warnings:
+        st.markdown(f":orange[:material/warning: {text.markdown(warning)}]")
+    st.markdown("**Class weights in the loss**")
+    charts.render_chart(charts.class_weight_chart(preview.weights), keys.CHART_WEIGHTS)
+    if config.loss.focal:
+        st.markdown("**Focal curve**")
+        charts.render_chart(
+            charts.focal_chart(config.loss.focal_gamma, config.loss.focal_alpha), keys.CHART_FOCAL
+        )
+
+
+def render_time(preview: RunPreview, runs: int = 1) -> None:
+    """About how long, and what runs first."""
+    source = "measured on this machine" if preview.measured else "typical for two cores"
+    st.caption(
+        f"{formats.about(preview.seconds_total * runs).capitalize()} for all epochs "
+        f"({formats.duration(preview.seconds_per_epoch)} an epoch, {source})."
+    )
+    if preview.ahead:
+        st.caption(f":material/hourglass_top: {preview.ahead} ahead in the queue")
+
+
+def _facts(preview: RunPreview) -> None:
+    size = preview.size
+    with st.container(horizontal=True, gap="medium"):
+        st.metric("Parameters", formats.compact(size.parameters), width="content")
+        st.metric("Multiply-adds a tile", formats.compact(size.multiply_adds), width="content")
+        st.metric(
+            "Receptive field",
+            f"{size.receptive_field} px",
+            help="How far one output pixel can see.",
+            width="content",
+        )
+    parts = [
+        f"{part.name} {formats.count(part.tiles)} ({formats.count(part.with_big_rock)} with big rock)"
+        for part in preview.split
+    ]
+    st.caption("Tiles: " + " · ".join(parts))

@@ -1,0 +1,95 @@
+"""What stands around every page: the quiet line of state, errors with their remedy, empty states."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from marsseg.errors import MarsSegError
+from marsseg.ui import formats, keys, text
+
+if TYPE_CHECKING:
+    from marsseg.services import Activity
+
+ICON = Path(__file__).parent / "assets" / "icon.png"
+"""The icon in the browser's tab: a file, since the browser would fetch a named icon from elsewhere."""
+_LOW_DISK_BYTES = 2 * 1024**3
+
+
+def render_activity(read: Callable[[], Activity]) -> None:
+    """One quiet line at the foot of the sidebar; it refreshes by itself only while something is active."""
+    busy = read().is_busy
+    with st.sidebar:
+        st.fragment(run_every=3 if busy else None)(_activity_line)(read)
+
+
+def render_error(error: MarsSegError) -> None:
+    """One sentence with its remedy; the traceback only behind "Details"."""
+    st.error(text.markdown(str(error)), icon=":material/error:")
+    if error.__cause__ is not None:
+        with st.expander("Details"):
+            st.code("".join(traceback.format_exception(error)), language=None)
+
+
+def render_empty(icon: str, title: str, explanation: str) -> None:
+    """What will appear here, in the middle of the page; the caller adds the button that makes it appear."""
+    with st.container(horizontal_alignment="center", gap="xsmall"):
+        st.space("medium")
+        st.markdown(f"### :gray[:material/{icon}:] {title}", text_alignment="center", width="content")
+        st.markdown(f":gray[{explanation}]", text_alignment="center", width="content")
+
+
+def flash(message: str, icon: str = ":material/check:") -> None:
+    """Say something after the next rerun, where the page that causes it is gone by then; plain text."""
+    st.session_state.setdefault(keys.FLASH, []).append((message, icon))
+
+
+def _activity_line(read: Callable[[], Activity]) -> None:
+    state = read()
+    parts = [f"{state.active} active", f"{state.queued} queued"]
+    parts.append("scheduler alive" if state.scheduler.alive else "scheduler asleep")
+    parts.append(f"{formats.size(state.free_bytes)} free")
+    st.caption(" · ".join(parts))
+    if state.free_bytes < _LOW_DISK_BYTES:
+        st.caption(":orange[:material/warning: Little disk is left; delete runs that you no longer need.]")
+
+
+def attempt(action: Callable[[], object], done: str = "") -> bool:
+    """Do what a button asks; a refusal becomes a message instead of an exception."""
+    try:
+        action()
+    except MarsSegError as error:
+        flash(str(error), ":material/error:")
+        return False
+    if done:
+        flash(done)
+    return True
+
+
+def begin_page(script: str) -> None:
+    """What every page starts with, below the title that `app.py` draws: what an earlier rerun left to say.
+
+    Streamlit takes a `pages/` folder for its older kind of navigation until `app.py` has run once in the
+    server; a deep link to a fresh server would then show the page without the app around it. Such a visit
+    takes a detour through `app.py`, and `end_detour` brings it back.
+
+    Args:
+        script: the page's `__file__`.
+    """
+    if keys.NAVIGATION not in st.session_state:
+        st.session_state[keys.DETOUR] = (f"pages/{Path(script).name}", st.query_params.to_dict())
+        st.switch_page("app.py")
+    for message, icon in st.session_state.pop(keys.FLASH, []):
+        st.toast(text.markdown(message), icon=icon)
+
+
+def end_detour() -> None:
+    """Called by `app.py` once the navigation stands: go on to the page that a deep link asked for."""
+    st.session_state[keys.NAVIGATION] = True
+    if keys.DETOUR in st.session_state:
+        script, query = st.session_state.pop(keys.DETOUR)
+        st.switch_page(script, query_params=query)

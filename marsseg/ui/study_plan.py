@@ -1,0 +1,91 @@
+"""Choose a baseline and what to change in it; see the runs that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from marsseg.config import RunConfig
+from marsseg.config.describe import FIELDS, differences, format_value
+from marsseg.ui import formats, keys, text
+
+if TYPE_CHECKING:
+    from marsseg.presets import Preset
+    from marsseg.services import PlannedRun, Toggle
+
+_MAX_REPEATS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class StudyChoice:
+    """What a person chose."""
+
+    name: str
+    baseline: RunConfig
+    toggles: tuple[Toggle, ...]
+    repeats: int
+
+
+def render_setup(
+    presets: Mapping[str, Preset], datasets: Sequence[str], toggles: Sequence[Toggle]
+) -> StudyChoice:
+    """Draw the choices and return them."""
+    name = st.text_input("Name", "Ablation", key=keys.STUDY_NAME, persist_state="session", max_chars=200)
+    preset = st.selectbox(
+        "Baseline", list(presets), key=keys.STUDY_PRESET, persist_state="session",
+        format_func=lambda key: presets[key].title, help="All runs start from this configuration.",
+    )  # fmt: skip
+    st.caption(text.markdown(presets[preset].note))
+    if st.session_state.get(keys.STUDY_DATASET) not in datasets:
+        st.session_state[keys.STUDY_DATASET] = datasets[0]
+    dataset = st.selectbox("Dataset", datasets, key=keys.STUDY_DATASET, persist_state="session")
+    left, right = st.columns(2)
+    epochs = left.number_input(
+        "Epochs", 1, 10_000, value=None, key=keys.STUDY_EPOCHS, persist_state="session",
+        placeholder=str(presets[preset].config.train.epochs), help="Empty for what the baseline says.",
+    )  # fmt: skip
+    repeats = right.number_input(
+        "Repeats", 1, _MAX_REPEATS, value=3, key=keys.STUDY_REPEATS, persist_state="session",
+        help="Each configuration runs with this many seeds; three or more show how much is luck.",
+    )  # fmt: skip
+    labels = st.pills(
+        "Changes", [toggle.label for toggle in toggles], selection_mode="multi", key=keys.STUDY_TOGGLES,
+        default=[toggle.label for toggle in toggles[:2]], persist_state="session",
+        help="Each one is tried alone against the baseline.", wrap=True,
+    )  # fmt: skip
+    values = {"data.dataset": dataset} | ({"train.epochs": epochs} if epochs else {})
+    return StudyChoice(
+        name=name,
+        baseline=presets[preset].config.with_values(values),
+        toggles=tuple(toggle for toggle in toggles if toggle.label in labels),
+        repeats=int(repeats),
+    )
+
+
+def render_plan(planned: Sequence[PlannedRun], baseline: RunConfig, seconds: float) -> None:
+    """The runs to come, one line a configuration, and about how long they take together."""
+    by_name: dict[str, list[PlannedRun]] = {}
+    for run in planned:
+        by_name.setdefault(run.name, []).append(run)
+    st.subheader(f"{len(planned)} runs, {formats.about(seconds)} one after the other")
+    st.dataframe(
+        {
+            "Run": list(by_name),
+            "What changes": [_changes(runs[0].config, baseline) for runs in by_name.values()],
+            "Seeds": [", ".join(str(run.config.train.seed) for run in runs) for runs in by_name.values()],
+        },
+        hide_index=True,
+        alt="Planned runs",
+    )
+
+
+def _changes(config: RunConfig, baseline: RunConfig) -> str:
+    changed = [
+        f"{FIELDS[path].ui.label}: {format_value(theirs)} → {format_value(ours)}"
+        for path, (ours, theirs) in differences(config, baseline).items()
+        if path != "train.seed"
+    ]
+    return "; ".join(changed) or "nothing: the baseline itself"

@@ -1,0 +1,38 @@
+"""The same tiles through several runs: image, truth, predictions, errors."""
+
+import streamlit as st
+
+from marsseg import services
+from marsseg.errors import MarsSegError
+from marsseg.ui import keys, mask_page, shell, state
+
+shell.begin_page(__file__)
+lab = services.open_lab()
+
+scores = services.score_by_run(lab)
+runs = {run.id: run for run in services.list_runs(lab) if run.id in scores}
+if not runs:
+    shell.render_empty(
+        "compare", "No predictions yet", "Tiles appear here once a run has ended: image, truth and masks."
+    )
+    with st.container(horizontal=True, horizontal_alignment="center"):
+        st.page_link("pages/train.py", label="Configure a run", icon=":material/play_circle:")
+    st.stop()
+
+choice = mask_page.render_controls(runs, scores, state.list_from_address(keys.RUNS, allowed=runs))
+state.to_address(keys.RUNS, choice.run_ids)
+if not choice.run_ids:
+    st.caption("Choose one to four runs to see their masks.")
+    st.stop()
+
+try:
+    comparison = services.mask_comparison(
+        lab, choice.run_ids, split=choice.split, decoding=choice.decoding, order=choice.order
+    )
+except MarsSegError as error:
+    shell.render_error(error)
+    st.stop()
+
+first = mask_page.render_pager(len(comparison), (choice.run_ids, choice.split, choice.decoding, choice.order))
+tiles = [comparison.tile(i) for i in range(first, min(first + mask_page.TILES_A_PAGE, len(comparison)))]
+mask_page.render_tiles(tiles, [runs[run_id].name for run_id in choice.run_ids], choice.errors)

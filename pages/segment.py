@@ -1,0 +1,39 @@
+"""Upload an image, get it segmented."""
+
+import streamlit as st
+
+from marsseg import services
+from marsseg.errors import MarsSegError
+from marsseg.ui import keys, segment_page, shell, state
+
+shell.begin_page(__file__)
+lab = services.open_lab()
+
+usable = services.usable_runs(lab)
+if not usable:
+    shell.render_empty(
+        "image_search",
+        "No trained network yet",
+        "Train one first; then drop an image here and see its terrain.",
+    )
+    with st.container(horizontal=True, horizontal_alignment="center"):
+        st.page_link("pages/train.py", label="Configure a run", icon=":material/play_circle:")
+    st.stop()
+
+choice = segment_page.render_controls(usable, state.from_address(keys.RUN))
+if choice.content is None:
+    st.stop()
+
+
+@st.cache_data(max_entries=8, show_spinner="Segmenting …")
+def segment(version: str, run_id: str, content: bytes, frame_size: int | None) -> services.SegmentedImage:  # noqa: ARG001 - part of the cache key
+    return services.segment(lab, run_id, content, frame_size=frame_size)
+
+
+try:
+    version = f"{lab.settings.home} {services.get_run(lab, choice.run_id).finished_at}"
+    result = segment(version, choice.run_id, choice.content, choice.frame_size)
+except MarsSegError as error:
+    shell.render_error(error)
+    st.stop()
+segment_page.render_result(result, choice.stem)

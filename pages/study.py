@@ -1,0 +1,53 @@
+"""Plan an ablation: one baseline, and runs that each change one thing."""
+
+import streamlit as st
+
+from marsseg import services
+from marsseg.errors import MarsSegError
+from marsseg.presets import PRESETS
+from marsseg.ui import keys, shell, study_plan
+
+shell.begin_page(__file__)
+lab = services.open_lab()
+st.caption(
+    "One baseline, and runs that each change one thing. Repeats with other seeds tell luck from effect."
+)
+
+datasets = [record.name for record in services.list_datasets(lab)]
+if not datasets:
+    shell.render_empty("dataset", "No dataset yet", "A study needs tiles to learn from.")
+    with st.container(horizontal=True, horizontal_alignment="center"):
+        st.page_link("pages/data.py", label="Add a dataset", icon=":material/dataset:")
+    st.stop()
+
+setup, plan = st.columns([2, 3], gap="large")
+with setup:
+    choice = study_plan.render_setup(PRESETS, datasets, services.TOGGLES)
+
+try:
+    planned = services.plan_ablation(choice.baseline, choice.toggles, choice.repeats)
+    seconds = services.plan_seconds(lab, planned)
+except MarsSegError as error:
+    with plan:
+        shell.render_error(error)
+    st.stop()
+
+
+def start() -> None:
+    study, runs = services.submit_study(lab, choice.name, choice.baseline, planned)
+    shell.flash(f"{len(runs)} runs are queued as “{study.name}”.")
+    st.session_state[keys.STUDY_STARTED] = True
+
+
+with plan:
+    study_plan.render_plan(planned, choice.baseline, seconds)
+    st.button(
+        f"Start {len(planned)} runs",
+        type="primary",
+        icon=":material/play_arrow:",
+        on_click=start,
+        disabled=len(planned) < 2,
+        help="Choose at least one change." if len(planned) < 2 else None,
+    )
+    if st.session_state.pop(keys.STUDY_STARTED, False):
+        st.switch_page("pages/runs.py")

@@ -1,0 +1,95 @@
+"""A person at the pages: opens them by their address, reads what they say, presses and picks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from streamlit.proto.WidgetStates_pb2 import WidgetState
+from streamlit.testing.v1 import AppTest
+
+from marsseg.settings import PROJECT_ROOT
+
+PAGES = ("data", "train", "study", "runs", "leaderboard", "masks", "segment")
+AWKWARD = "<b>x</b> **y** $z$ :red[no] [a](b)"
+_MARKED = ("<b>x", "**y**", "$z$", ":red[no]", "[a](b)")
+_SPEAKING = (
+    "markdown", "caption", "title", "subheader", "header", "toast", "error", "warning", "info", "success"
+)  # fmt: skip
+
+
+def open_page(page: str, **address: str) -> AppTest:
+    """What a new session sees behind a link to a page, with values in the link's address."""
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=120)
+    app.switch_page(f"pages/{page}.py")
+    app.query_params.update(address)
+    return app.run()
+
+
+def go_to(app: AppTest, page: str) -> AppTest:
+    """The same session on another page, as by a click in the navigation."""
+    return app.switch_page(f"pages/{page}.py").run()
+
+
+def words(app: AppTest) -> str:
+    """Everything that the page says in Markdown, one element a line."""
+    return "\n".join(str(element.value) for kind in _SPEAKING for element in getattr(app, kind))
+
+
+def button(app: AppTest, label: str) -> Any:
+    """The one button with a label."""
+    found = [element for element in app.button if element.label == label]
+    assert len(found) == 1, [element.label for element in app.button]
+    return found[0]
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    """Press the one button with a label."""
+    assert not button(app, label).disabled
+    return button(app, label).click().run()
+
+
+def labels(app: AppTest) -> set[str]:
+    """Labels of all buttons."""
+    return {element.label for element in app.button}
+
+
+def pick_row(app: AppTest, row: int, table: int = 0) -> AppTest:
+    """Select one row of a table as a click would, which AppTest cannot do by itself yet."""
+    states = app._tree.get_widget_states()
+    selection = json.dumps({"selection": {"rows": [row], "columns": [], "cells": []}})
+    states.widgets.append(WidgetState(id=app.dataframe[table].proto.id, string_value=selection))
+    return app._run(states)
+
+
+def charts(app: AppTest) -> int:
+    """How many charts the page shows."""
+    return len(app.get("plotly_chart"))
+
+
+def viewers(app: AppTest) -> list[dict[str, Any]]:
+    """What the mask viewers on the page were told to show."""
+    return [json.loads(_viewer_data(node)) for node in app.get("bidi_component")]
+
+
+def _viewer_data(node: Any) -> str:
+    return str(node.proto.mixed.json if node.proto.HasField("mixed") else node.proto.json)
+
+
+def links(app: AppTest) -> set[str]:
+    """Labels of links to other pages."""
+    return {element.value for element in app.page_link}
+
+
+def read_as_markup(app: AppTest) -> list[str]:
+    """Where the awkward name stands unescaped in something that Streamlit reads as Markdown or HTML."""
+    texts = [*words(app).splitlines(), *labels(app), *(element.value for element in app.html)]
+    texts += [str(cell) for table in app.table for cell in _cells(table.value)]
+    texts += [block.label for block in (*app.tabs, *app.expander)]
+    return [text for text in texts if any(mark in text for mark in _MARKED)]
+
+
+def _cells(frame: Any) -> Iterator[Any]:
+    yield from frame.columns
+    yield from frame.to_numpy().ravel()

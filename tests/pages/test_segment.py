@@ -1,0 +1,98 @@
+"""Segment: an image through a trained network."""
+
+from __future__ import annotations
+
+import base64
+import io
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from marsseg import services
+from marsseg.services.lab import Lab
+from marsseg.store.records import RunRecord
+from marsseg.ui import keys
+from tests.inference.conftest import LEVELS, nearest_level
+from tests.pages.driver import AWKWARD, charts, links, open_page, viewers, words
+from tests.support.labs import config, finish_run
+
+
+def picture(mode: str = "L", form: str = "PNG", size: tuple[int, int] = (96, 64)) -> bytes:
+    """Bands of the five gray levels that the test's network tells apart."""
+    width, height = size
+    image = np.repeat(LEVELS.astype(np.uint8), -(-width // 5))[:width]
+    content = io.BytesIO()
+    Image.fromarray(np.tile(image, (height, 1))).convert(mode).save(content, form)
+    return content.getvalue()
+
+
+def drop(app: AppTest, name: str, content: bytes) -> AppTest:
+    return app.get_by_key(keys.SEGMENT_UPLOAD).set_value((name, content, "image/png")).run()
+
+
+@pytest.fixture
+def trained(scored: Lab) -> RunRecord:
+    """The one run of the lab that has an exported network."""
+    return services.usable_runs(scored)[0][0]
+
+
+def test_without_a_network_the_page_says_how_to_get_one(lab: Lab) -> None:
+    finish_run(lab, config())
+    app = open_page("segment")
+    assert "No trained network yet" in words(app)
+    assert "Configure a run" in links(app)
+
+
+def test_an_image_gets_its_mask_shares_and_downloads(trained: RunRecord) -> None:
+    app = drop(open_page("segment"), "sol 12.png", picture())
+    assert not app.exception
+    assert not app.error
+    panel = viewers(app)[0]["rows"][0]["panels"][0]
+    assert (panel["width"], panel["height"]) == (96, 64)
+    mask = np.frombuffer(zlib.decompress(base64.b64decode(panel["masks"][0])), np.uint8).reshape(64, 96)
+    assert np.array_equal(mask, nearest_level(np.asarray(Image.open(io.BytesIO(picture())))))
+    assert panel["confidence"]
+    assert charts(app) == 1
+    assert {element.label for element in app.download_button} == {"Mask PNG", "Overlay PNG"}
+    assert "the network worked on" in words(app)
+
+
+@pytest.mark.parametrize(
+    ("mode", "form"), [("RGB", "JPEG"), ("RGBA", "PNG"), ("CMYK", "TIFF"), ("I;16", "TIFF")]
+)
+def test_pictures_of_other_kinds(trained: RunRecord, mode: str, form: str) -> None:
+    app = drop(open_page("segment"), f"frame.{form.lower()}", picture(mode, form, (130, 70)))
+    assert not app.exception
+    assert not app.error
+    panel = viewers(app)[0]["rows"][0]["panels"][0]
+    assert (panel["width"], panel["height"]) == (130, 70)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no picture at all", picture()[:60]], ids=["empty", "text", "truncated"]
+)
+def test_what_is_no_picture_is_refused_in_one_sentence_and_the_page_goes_on(
+    trained: RunRecord, content: bytes
+) -> None:
+    app = drop(open_page("segment"), "broken.png", content)
+    assert not app.exception
+    assert len(app.error) == 1
+    assert not app.download_button
+    assert not drop(app, "whole.png", picture()).error
+    assert app.download_button
+
+
+def test_the_best_network_is_chosen_unless_the_address_names_another(scored: Lab, trained: RunRecord) -> None:
+    better = finish_run(scored, config(model__filters=4), error_rate=0.01, name=AWKWARD)
+    here, there = (scored.settings.run_dir(run.id) / "model.onnx" for run in (trained, better))
+    there.write_bytes(here.read_bytes())
+    app = open_page("segment")
+    assert app.get_by_key(keys.SEGMENT_RUN).value == better.id
+    app.get_by_key(keys.SEGMENT_RUN).set_value(trained.id).run()
+    assert app.query_params["run"] == trained.id
+    assert open_page("segment", run=trained.id).get_by_key(keys.SEGMENT_RUN).value == trained.id
+    services.delete(scored, trained.id)
+    assert app.run().get_by_key(keys.SEGMENT_RUN).value == better.id

@@ -1,0 +1,77 @@
+"""Ablation study: the plan, and starting it."""
+
+from __future__ import annotations
+
+from streamlit.testing.v1 import AppTest
+
+from marsseg import services
+from marsseg.services.lab import Lab
+from marsseg.ui import keys
+from tests.pages.driver import button, links, open_page, press, words
+from tests.support.labs import DATASET
+
+
+def plan(app: AppTest) -> dict[str, tuple[str, str]]:
+    """What changes and which seeds, by run."""
+    assert not app.exception
+    assert not app.error
+    table = app.dataframe[0].value
+    return {row["Run"]: (row["What changes"], row["Seeds"]) for _, row in table.iterrows()}
+
+
+def choose(app: AppTest, toggles: list[str], repeats: int) -> AppTest:
+    app.get_by_key(keys.STUDY_TOGGLES).set_value(toggles)
+    app.get_by_key(keys.STUDY_REPEATS).set_value(repeats)
+    return app.run()
+
+
+def test_the_plan_is_the_baseline_and_one_change_a_run(lab: Lab) -> None:
+    app = choose(open_page("study"), ["Residual connections", "Focal loss"], 2)
+    assert plan(app) == {
+        "baseline": ("nothing: the baseline itself", "0, 1"),
+        "+residual": ("Residual connections: off → on", "0, 1"),
+        "CE 0, focal 1": ("Cross-entropy: 1 → 0; Label smoothing: 0 → –; Focal: 0 → 1; Focal gamma: – → 2; "
+                          "Focal alpha: – → 0.25", "0, 1"),
+    }  # fmt: skip
+    assert button(app, "Start 6 runs")
+    assert app.subheader[0].value.startswith("6 runs, about ")
+
+
+def test_more_repeats_and_epochs_take_longer(lab: Lab) -> None:
+    app = choose(open_page("study"), ["Residual connections"], 1)
+    short = app.subheader[0].value
+    app.get_by_key(keys.STUDY_EPOCHS).set_value(500).run()
+    assert app.subheader[0].value != short
+
+
+def test_nothing_to_compare_cannot_be_started(lab: Lab) -> None:
+    app = choose(open_page("study"), [], 1)
+    assert button(app, "Start 1 runs").disabled
+
+
+def test_starting_queues_the_study_and_shows_the_runs(lab: Lab, woken: list[str]) -> None:
+    app = open_page("study")
+    app.get_by_key(keys.STUDY_NAME).set_value("What <b>helps</b>?")
+    app.get_by_key(keys.STUDY_EPOCHS).set_value(3)
+    choose(app, ["Residual connections", "Squeeze-and-Excitation"], 2)
+    press(app, "Start 6 runs")
+    assert not app.exception
+    runs = services.queue(lab)
+    assert [run.name for run in runs] == ["baseline", "+SE", "+residual"] * 2
+    assert {run.config.train.epochs for run in runs} == {3}
+    assert {run.dataset_name for run in runs} == {DATASET}
+    assert len({run.study_id for run in runs}) == 1
+    assert [run.seed for run in runs] == [0, 0, 0, 1, 1, 1]
+    assert woken
+    assert [title.value for title in app.title] == ["Runs"]
+    assert "6 runs are queued" in app.toast[0].value
+    assert "<b>" not in app.toast[0].value
+
+
+def test_without_a_dataset_the_page_says_where_to_add_one(lab: Lab) -> None:
+    services.remove_dataset(lab, DATASET)
+    app = open_page("study")
+    assert not app.exception
+    assert not app.error
+    assert "No dataset yet" in words(app)
+    assert "Add a dataset" in links(app)

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from plotly.graph_objects import Figure
+
+from marsseg.classes import CLASSES
+from marsseg.ui import charts
+
+NAN = math.nan
+CONFUSION = [[0, 0, 0, 0, 0], [10, 70, 20, 0, 0], [0, 5, 95, 0, 0], [0, 0, 0, 50, 50], [1, 1, 1, 1, 0]]
+ROWS = [
+    charts.Interval("<b>baseline</b> $x$", 0.61, 0.59, 0.63, 3),
+    charts.Interval("+SE", 0.64, None, None, 1),
+    charts.Interval("+SE", None),
+]
+FIGURES = {
+    "shares": charts.class_share_chart([0.36, 0.24, 0.32, 0.077, 0.003], [0.4, 0.2, 0.3, 0.1, 0.0]),
+    "weights": charts.class_weight_chart([0, 0.8, 0.6, 2.1, NAN]),
+    "focal": charts.focal_chart(2.0, 0.25),
+    "loss": charts.loss_chart([1, 2, 3], [1.0, 0.5, NAN], [1.2, None, 0.7]),
+    "iou": charts.iou_chart([1, 2], [[0.1, 0.2, 0.3, NAN, 0.5]] * 2, [0.3, NAN], best_epoch=2),
+    "rate": charts.learning_rate_chart([1, 2], [1e-4, 5e-5]),
+    "spark": charts.sparkline([0.1, None, 0.4]),
+    "scores": charts.score_chart(ROWS),
+    "forest": charts.forest_plot(ROWS, baseline="<b>baseline</b>"),
+    "cost": charts.cost_chart([charts.CostPoint("<b>a</b>", 5e5, 0.6)], cost_name="parameters"),
+    "confusion": charts.confusion_chart(CONFUSION),
+    "no rows": charts.score_chart([]),
+    "no epochs": charts.iou_chart([], np.empty((0, 5)), []),
+}
+
+
+@pytest.mark.parametrize("figure", FIGURES.values(), ids=FIGURES)
+def test_every_figure_is_transparent_keeps_zoom_and_says_what_it_shows(figure: Figure):
+    layout = json.loads(figure.to_json())["layout"]
+    assert layout["paper_bgcolor"] == layout["plot_bgcolor"] == "rgba(0, 0, 0, 0)"
+    assert layout["uirevision"]
+    assert layout["meta"]
+
+
+@pytest.mark.parametrize("figure", FIGURES.values(), ids=FIGURES)
+def test_names_that_people_typed_are_no_markup(figure: Figure):
+    text = figure.to_json()
+    assert "<b>" not in text.replace("\\u003c", "<")
+    assert "$x$" not in text
+
+
+def test_focal_loss_without_gamma_is_cross_entropy():
+    p = np.array([0.1, 0.5, 0.9])
+    np.testing.assert_allclose(charts.focal_loss(p, 0.0), -np.log(p))
+
+
+def test_focal_loss_by_hand():
+    assert charts.focal_loss(0.9, 2.0, 0.25) == pytest.approx(0.25 * 0.1**2 * 0.10536051565782628)
+
+
+def test_unknown_values_are_gaps():
+    training = FIGURES["loss"].data[1]
+    validation = FIGURES["loss"].data[0]
+    assert list(training.y) == [1.0, 0.5, None]
+    assert list(validation.y) == [1.2, None, 0.7]
+    assert not training.connectgaps
+
+
+def test_unknown_class_scores_are_gaps():
+    sand = next(trace for trace in FIGURES["iou"].data if trace.name == "sand")
+    assert list(sand.y) == [None, None]
+
+
+def test_an_unknown_score_has_no_bar_and_a_dash():
+    figure = FIGURES["scores"]
+    assert list(figure.data[0].x) == [0.61, 0.64, None]
+    assert [(note.y, note.text) for note in figure.layout.annotations] == [(2, "–")]
+
+
+def test_runs_of_one_name_keep_their_own_rows():
+    figure = FIGURES["scores"]
+    assert list(figure.data[0].y) == [0, 1, 2]
+    assert list(figure.layout.yaxis.ticktext)[1:] == ["+SE", "+SE"]
+
+
+def test_whiskers_reach_the_interval_and_are_missing_where_it_is_unknown():
+    whiskers = FIGURES["forest"].data[0].error_x
+    assert whiskers.array[0] == pytest.approx(2.0)
+    assert whiskers.arrayminus[0] == pytest.approx(2.0)
+    assert list(whiskers.array[1:]) == [None, None]
+
+
+def test_the_forest_plot_counts_in_points_around_a_zero_line():
+    figure = FIGURES["forest"]
+    assert figure.data[0].x[0] == pytest.approx(61.0)
+    (line,) = figure.layout.shapes
+    assert line.x0 == line.x1 == 0
+
+
+def test_class_bars_stand_in_class_order_and_colour():
+    bars = FIGURES["shares"].data[1]
+    assert list(bars.marker.color) == [terrain.color for terrain in CLASSES]
+    assert list(FIGURES["shares"].layout.yaxis.ticktext) == [terrain.name for terrain in CLASSES]
+    assert list(bars.text) == ["36.0 %", "24.0 %", "32.0 %", "7.7 %", "0.30 %"]
+
+
+def test_the_confusion_matrix_is_normalised_by_row_with_counts_on_hover():
+    heat = FIGURES["confusion"].data[0]
+    assert list(heat.z[1]) == pytest.approx([0.1, 0.7, 0.2, 0.0, 0.0])
+    assert heat.customdata[1][2] == "soil taken for bedrock<br>20 pixels, 20.0 %"
+
+
+def test_a_class_without_true_pixels_has_an_empty_row():
+    figure = FIGURES["confusion"]
+    assert all(value is None for value in figure.data[0].z[0])
+    first_row = [note.text for note in figure.layout.annotations if note.y == 0]
+    assert first_row == ["–"] * 5
+
+
+def test_the_learning_rate_is_drawn_in_steps():
+    assert FIGURES["rate"].data[0].line.shape == "hv"
+
+
+def test_the_last_known_value_of_a_sparkline_is_a_dot():
+    line, dot = charts.sparkline([0.1, 0.4, None]).data
+    assert (dot.x, dot.y) == ((2,), (0.4,))
+    assert list(line.y) == [0.1, 0.4, None]

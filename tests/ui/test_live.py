@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from unittest import mock
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+
+def refresh_script():
+    import streamlit as st
+
+    from marsseg.ui import live
+
+    state = st.session_state
+    state["runs"] = state.get("runs", 0) + 1
+
+    def draw():
+        st.write(f"drawn, active {state['active']}")
+        if state.get("ends_while_drawing"):
+            state["active"] = state["ends_while_drawing"] = False
+
+    live.refresh("part", draw, lambda: state["active"])
+
+
+def watch_script():
+    import streamlit as st
+
+    from marsseg.ui import live
+
+    state = st.session_state
+    state["runs"] = state.get("runs", 0) + 1
+
+    def read():
+        answers = state["answers"]
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    live.watch("page", read)
+
+
+def run(script, **state):
+    app = AppTest.from_function(script, default_timeout=30)
+    for key, value in state.items():
+        app.session_state[key] = value
+    with mock.patch("marsseg.ui.live.st.fragment", wraps=st.fragment) as fragment:
+        app.run()
+    assert not app.exception
+    return app, [call.kwargs["run_every"] for call in fragment.call_args_list]
+
+
+@pytest.mark.parametrize(("active", "polls"), [(True, [1.5]), (False, [None])])
+def test_a_part_polls_only_while_active(active, polls):
+    app, run_every = run(refresh_script, active=active)
+    assert run_every == polls
+    assert app.markdown[0].value == f"drawn, active {active}"
+    assert app.session_state["runs"] == 1
+
+
+def test_a_part_that_finds_activity_ended_runs_the_page_again_and_is_still():
+    app, run_every = run(refresh_script, active=True, ends_while_drawing=True)
+    assert app.session_state["runs"] == 2
+    assert run_every == [1.5, None]
+
+
+@pytest.mark.parametrize(("answer", "polls"), [((4, True), [1.5]), ((4, False), [None])])
+def test_a_watch_polls_only_while_active(answer, polls):
+    app, run_every = run(watch_script, answers=[answer])
+    assert run_every == polls
+    assert app.session_state["runs"] == 1
+
+
+def test_a_watch_runs_the_page_again_when_something_changed():
+    app, run_every = run(watch_script, answers=[(4, True), (5, True), (5, False)])
+    assert app.session_state["runs"] == 2
+    assert run_every == [1.5, None]
+
+
+def test_an_idle_watch_looks_now_and_then_if_told_to() -> None:
+    def script(idle_every):
+        from marsseg.ui import live
+
+        live.watch("board", lambda: (1, False), idle_every=idle_every)
+
+    with mock.patch("streamlit.fragment", wraps=st.fragment) as fragment:
+        AppTest.from_function(script, kwargs={"idle_every": 10}).run()
+    assert fragment.call_args.kwargs["run_every"] == 10
