@@ -11,9 +11,8 @@ from pathlib import Path
 
 import psutil
 
-from marsseg.execution.processes import identify
+from marsseg.identity import ProcessIdentity, identify
 from marsseg.settings import PROJECT_ROOT, Settings
-from marsseg.store.records import ProcessIdentity
 
 WORKER_MODULE = "marsseg.training.worker"
 SCHEDULER_MODULE = "marsseg.execution.scheduler"

@@ -12,9 +12,10 @@ import time
 from dataclasses import dataclass
 
 from marsseg.errors import StateError
-from marsseg.execution.processes import identify, is_alive
+from marsseg.execution.processes import is_alive
+from marsseg.identity import ProcessIdentity, identify
 from marsseg.store import RunStore
-from marsseg.store.records import LeaseRecord, ProcessIdentity
+from marsseg.store.records import LeaseRecord
 
 SCHEDULER = "scheduler"
 SCHEDULER_LAUNCH = "scheduler launch"

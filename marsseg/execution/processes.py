@@ -5,39 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 
 import psutil
 
-from marsseg.store.records import ProcessIdentity
+from marsseg.identity import ProcessIdentity, boot_id, created_at, identify
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TOLERANCE = 0.05  # seconds; the kernel counts process starts in ticks of 0.01
 _POLL = 0.05
-
-
-@cache
-def boot_id() -> str:
-    """Text that stands for the machine's current boot."""
-    try:
-        return _BOOT_ID.read_text().strip()
-    except OSError:
-        return f"boot-{psutil.boot_time():.0f}"
-
-
-def identify(pid: int, token: str = "") -> ProcessIdentity | None:
-    """What tells the process that has `pid` now from any other; None if there is none, or only a zombie."""
-    try:
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        return ProcessIdentity(pid, _created_at(process), boot_id(), token)
-    except (psutil.Error, ValueError):
-        return None
 
 
 def is_alive(identity: ProcessIdentity) -> bool:
@@ -113,20 +89,14 @@ def terminate(identity: ProcessIdentity, grace: float) -> bool:
     return True
 
 
-def _created_at(process: psutil.Process) -> float:
-    """Creation time in seconds; on Linux since boot, which no correction of the clock moves."""
-    created_at = process.create_time()
-    return created_at - psutil.boot_time() if sys.platform == "linux" else created_at
-
-
-def _same_start(created_at: float, identity: ProcessIdentity) -> bool:
-    return abs(created_at - identity.created_at) < _TOLERANCE
+def _same_start(seconds: float, identity: ProcessIdentity) -> bool:
+    return abs(seconds - identity.created_at) < _TOLERANCE
 
 
 def _pid_taken(identity: ProcessIdentity) -> bool:
     """Whether the pid went to another process (a zombie of the old one does not count)."""
     try:
-        return not _same_start(_created_at(psutil.Process(identity.pid)), identity)
+        return not _same_start(created_at(psutil.Process(identity.pid)), identity)
     except psutil.Error:
         return False
 

@@ -28,8 +28,8 @@ from marsseg.execution.launch import (
     scheduler_log,
 )
 from marsseg.execution.lease import SchedulerLease
-from marsseg.execution.processes import identify
 from marsseg.execution.watch import Watch
+from marsseg.identity import identify
 from marsseg.settings import Settings, load_settings
 from marsseg.store import RunStore
 from marsseg.store.records import ACTIVE, RunRecord, RunStatus

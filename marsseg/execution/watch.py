@@ -8,7 +8,8 @@ import subprocess
 
 from marsseg.execution.clocks import Deadlines, Unchanged
 from marsseg.execution.processes import end_orphans, is_alive, same_boot, signal_group
-from marsseg.store.records import ProcessIdentity, RunRecord
+from marsseg.identity import ProcessIdentity
+from marsseg.store.records import RunRecord
 
 logger = logging.getLogger(__name__)
 

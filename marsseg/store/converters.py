@@ -10,6 +10,7 @@ from typing import Any
 
 from marsseg.config import RunConfig, parse_config
 from marsseg.errors import ConfigError, StoreError
+from marsseg.identity import ProcessIdentity
 from marsseg.store import arrays
 from marsseg.store.records import (
     DatasetRecord,
@@ -18,7 +19,6 @@ from marsseg.store.records import (
     EventRecord,
     LeaseRecord,
     Phase,
-    ProcessIdentity,
     Progress,
     RunRecord,
     StudyRecord,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from marsseg.config import RunConfig
+from marsseg.identity import ProcessIdentity
 
 
 class RunStatus(StrEnum):
@@ -173,23 +174,6 @@ class RunRecord:
     provenance: Mapping[str, Any] = field(repr=False)
     stop_now: bool = False
     token: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessIdentity:
-    """What tells a worker from any other process that ever had its pid.
-
-    Args:
-        pid: process id.
-        created_at: the process's creation time as psutil gives it.
-        boot_id: identifies the machine's current boot.
-        token: random text given to the worker at launch; writes with another token are refused.
-    """
-
-    pid: int
-    created_at: float
-    boot_id: str
-    token: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from marsseg.errors import StateError
+from marsseg.identity import ProcessIdentity
 from marsseg.store.base import StorePart, get_row
 from marsseg.store.converters import epoch_row, plain, progress_json
-from marsseg.store.records import ACTIVE, EpochRecord, ProcessIdentity, Progress, RunStatus
+from marsseg.store.records import ACTIVE, EpochRecord, Progress, RunStatus
 from marsseg.store.tables import EpochRow, RunRow
 from marsseg.store.texts import storable
 from marsseg.store.transitions import refusal, require_transition

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from marsseg.data.arrays import DatasetArrays, open_arrays
 from marsseg.errors import DatasetError, MarsSegError, NotFoundError, StateError
+from marsseg.identity import own_identity
 from marsseg.settings import Settings, load_settings
 from marsseg.store import RunStore
 from marsseg.store.records import DatasetRecord, Phase, Progress, RunRecord, RunStatus
-from marsseg.training.identity import own_identity
 from marsseg.training.provenance import collect_provenance
 from marsseg.training.reporting import Heartbeat, StopFlag, StoreReporter
 

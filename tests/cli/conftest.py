@@ -20,13 +20,13 @@ from typer.testing import CliRunner
 
 from marsseg.cli import app
 from marsseg.config import RunConfig, parse_values
+from marsseg.identity import ProcessIdentity
 from marsseg.services import Lab, add_dataset, open_lab, split_of
 from marsseg.settings import PROJECT_ROOT, Settings
 from marsseg.store.records import (
     EpochRecord,
     EvaluationRecord,
     NewRun,
-    ProcessIdentity,
     RunRecord,
     RunStatus,
 )

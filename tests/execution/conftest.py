@@ -14,8 +14,9 @@ import pytest
 from marsseg.config import RunConfig
 from marsseg.execution.clocks import Deadlines
 from marsseg.execution.control import ensure_scheduler, scheduler_status
-from marsseg.execution.processes import identify, terminate
+from marsseg.execution.processes import terminate
 from marsseg.execution.scheduler import Scheduler
+from marsseg.identity import identify
 from marsseg.settings import Settings
 from marsseg.store import RunStore
 from marsseg.store.records import NewRun, RunRecord, RunStatus

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from marsseg.execution.processes import identify
+from marsseg.identity import own_identity
 from marsseg.settings import load_settings
 from marsseg.store import RunStore
 from marsseg.store.records import Phase, Progress, RunStatus
@@ -31,7 +31,7 @@ def main(run_id: str, token: str) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if name == "speechless":
         return wait_for(settings.home / "go")
-    store.worker_started(run_id, token, identify(os.getpid(), token))
+    store.worker_started(run_id, token, own_identity(token))
     store.report_progress(run_id, token, Progress(Phase.TRAINING, epoch=1, epochs=3))
     sys.stdout.write("worker speaking\n")
     sys.stderr.write("worker complaining\n")

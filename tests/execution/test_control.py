@@ -13,7 +13,8 @@ import pytest
 from marsseg.errors import MarsSegError
 from marsseg.execution.control import ensure_scheduler, scheduler_status
 from marsseg.execution.lease import SCHEDULER, SCHEDULER_LAUNCH, holder_of
-from marsseg.execution.processes import identify, is_alive
+from marsseg.execution.processes import is_alive
+from marsseg.identity import identify
 from marsseg.settings import PROJECT_ROOT, Settings
 from marsseg.store.records import RunStatus
 from tests.conftest import processes_of

@@ -11,9 +11,8 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from marsseg.execution import processes
-from marsseg.execution.processes import end_orphans, identify, is_alive, signal_group, terminate
-from marsseg.store.records import ProcessIdentity
+from marsseg.execution.processes import end_orphans, is_alive, signal_group, terminate
+from marsseg.identity import ProcessIdentity, identify, own_identity
 
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
@@ -53,15 +52,10 @@ def identity_of(process: subprocess.Popen[str]) -> ProcessIdentity:
 
 
 def test_the_own_process_is_alive_and_carries_the_token() -> None:
-    identity = identify(os.getpid(), "secret")
+    identity = own_identity("secret")
 
-    assert identity is not None
     assert identity.token == "secret"
     assert is_alive(identity)
-
-
-def test_identifying_twice_gives_the_same_identity() -> None:
-    assert identify(os.getpid()) == identify(os.getpid())
 
 
 def test_a_pid_that_another_process_has_now_is_not_alive(start: Start) -> None:
@@ -188,15 +182,3 @@ def test_end_orphans_leaves_a_living_leader_and_its_group_alone(start: Start) ->
     assert end_orphans(identity_of(process)) == 0
     assert end_orphans(replace(identity_of(process), created_at=1.0)) == 0
     assert process.poll() is None
-
-
-def test_without_proc_the_boot_time_stands_for_the_boot(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(processes, "_BOOT_ID", processes.Path("/nonexistent/boot_id"))
-    processes.boot_id.cache_clear()
-    try:
-        assert processes.boot_id() == f"boot-{psutil.boot_time():.0f}"
-    finally:
-        monkeypatch.undo()
-        processes.boot_id.cache_clear()

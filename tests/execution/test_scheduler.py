@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from marsseg.execution.processes import identify, is_alive
+from marsseg.execution.processes import is_alive
+from marsseg.identity import identify
 from marsseg.store.records import RunStatus
 from tests.execution.conftest import Bench, Eventually, Stage
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from marsseg.config import RunConfig
+from marsseg.identity import ProcessIdentity
 from marsseg.store import RunStore
 from marsseg.store.records import (
     DatasetRecord,
     EpochRecord,
     EvaluationRecord,
     NewRun,
-    ProcessIdentity,
     RunRecord,
     RunStatus,
 )

@@ -5,7 +5,6 @@ Everything goes through the same store calls and files as a worker's, so what re
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from marsseg import services
 from marsseg.config import RunConfig
-from marsseg.execution.processes import identify
+from marsseg.identity import own_identity
 from marsseg.metrics import DECODINGS, SPLITS, confusion_matrices
 from marsseg.services.lab import Lab
 from marsseg.services.runs import _name, _prepare
@@ -72,9 +71,7 @@ def start_run(lab: Lab, run_id: str) -> tuple[RunRecord, str]:
     assert claimed is not None
     run, token = claimed
     assert run.id == run_id
-    identity = identify(os.getpid(), token)
-    assert identity is not None
-    lab.store.worker_started(run_id, token, identity)
+    lab.store.worker_started(run_id, token, own_identity(token))
     return run, token
 
 

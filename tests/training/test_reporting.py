@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from marsseg.config import RunConfig
+from marsseg.identity import ProcessIdentity
 from marsseg.settings import Settings
 from marsseg.store import RunStore
-from marsseg.store.records import NewRun, Phase, ProcessIdentity, Progress
+from marsseg.store.records import NewRun, Phase, Progress
 from marsseg.training.reporting import Heartbeat, StopFlag, StoreReporter
 
 META = {"pairs": 9, "outlier_groups": []}

@@ -1,0 +1,63 @@
+"""What tells a process from any other that ever had its pid: workers sign with it, schedulers look for it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessIdentity:
+    """One process of one boot of the machine.
+
+    Args:
+        pid: process id.
+        created_at: seconds, as `identify` gives them: on Linux since boot, elsewhere since 1970.
+        boot_id: identifies the machine's current boot.
+        token: random text given to a worker at launch; the store refuses writes with another one. Empty
+            for a process that writes nothing.
+    """
+
+    pid: int
+    created_at: float
+    boot_id: str
+    token: str
+
+
+@cache
+def boot_id() -> str:
+    """Text that stands for the machine's current boot."""
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return f"boot-{psutil.boot_time():.0f}"
+
+
+def created_at(process: psutil.Process) -> float:
+    """Creation time in seconds; on Linux since boot, which no correction of the clock moves."""
+    seconds = process.create_time()
+    return seconds - psutil.boot_time() if sys.platform == "linux" else seconds
+
+
+def identify(pid: int, token: str = "") -> ProcessIdentity | None:
+    """What tells the process that has `pid` now from any other; None if there is none, or only a zombie."""
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else _describe(process, token)
+    except (psutil.Error, ValueError):
+        return None
+
+
+def own_identity(token: str) -> ProcessIdentity:
+    """What tells the running process from any other; `token` is that of its launch."""
+    return _describe(psutil.Process(), token)
+
+
+def _describe(process: psutil.Process, token: str) -> ProcessIdentity:
+    return ProcessIdentity(process.pid, created_at(process), boot_id(), token)
