@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from marsseg.settings import PROJECT_ROOT, Settings
+from marsseg.store.store import RunStore
 
 # Read by TensorFlow when it is first imported, here or in a worker that a test starts.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -86,3 +87,15 @@ def no_leftover_processes(settings: Settings) -> Iterator[None]:
     for process in left:
         process.kill()
     assert not left, f"left running: {commands}"
+
+
+@pytest.fixture
+def woken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Homes whose scheduler a use case asked for, instead of starting one."""
+    asked: list[str] = []
+
+    def remember(settings: Settings, *, store: RunStore) -> None:
+        asked.append(str(settings.home))
+
+    monkeypatch.setattr("marsseg.services.lab.ensure_scheduler", remember)
+    return asked

@@ -43,7 +43,7 @@ def _follow(lab: Lab, run_id: str) -> None:
     from marsseg import services
 
     with progress_bar() as report:
-        while not (run := services.get_run(lab, run_id)).status.is_finished:
+        while not (run := services.look_after(lab, run_id)).status.is_finished:
             report(_fraction(run.progress), _sentence(run))
             time.sleep(_POLL_SECONDS)
 

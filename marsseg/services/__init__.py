@@ -49,6 +49,7 @@ from marsseg.services.runs import (
     get_run,
     list_runs,
     log_path,
+    look_after,
     move_in_queue,
     queue,
     read_log,
@@ -59,8 +60,6 @@ from marsseg.services.runs import (
     run_details,
     score_by_run,
     stop,
-    submit,
-    submit_repeats,
     wait,
 )
 from marsseg.services.segmenting import SegmentedImage, segment, segment_file, usable_runs, write_submission
@@ -75,6 +74,7 @@ from marsseg.services.studies import (
     submit_demo_ablation,
     submit_study,
 )
+from marsseg.services.submitting import submit, submit_repeats
 
 __all__ = [
     "DEMO_DATASET",
@@ -122,6 +122,7 @@ __all__ = [
     "list_imports",
     "list_runs",
     "log_path",
+    "look_after",
     "make_query",
     "mask_comparison",
     "move_in_queue",

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from marsseg.errors import StoreError
-from marsseg.execution.control import SchedulerStatus, scheduler_status
+from marsseg.errors import MarsSegError, StoreError
+from marsseg.execution.control import SchedulerStatus, ensure_scheduler, scheduler_status
 from marsseg.settings import Settings, load_settings
 from marsseg.store.records import ACTIVE, RunStatus
 from marsseg.store.store import RunStore
 
 DEMO_DATASET = "demo"
+
+logger = logging.getLogger(__name__)
+
 _lock = threading.Lock()
 _labs: dict[Settings, Lab] = {}
 
@@ -61,14 +65,34 @@ def store_version(lab: Lab) -> int:
 
 
 def activity(lab: Lab) -> Activity:
-    """Count what runs and what waits, and look whether the scheduler lives."""
+    """Count what runs and what waits; if anything does, a scheduler that has died is replaced."""
     counts = lab.store.count_by_status()
+    active, queued = sum(counts.get(status, 0) for status in ACTIVE), counts.get(RunStatus.QUEUED, 0)
+    if active or queued:
+        _revive(lab)
     return Activity(
-        active=sum(counts.get(status, 0) for status in ACTIVE),
-        queued=counts.get(RunStatus.QUEUED, 0),
+        active=active,
+        queued=queued,
         scheduler=scheduler_status(lab.store),
         free_bytes=shutil.disk_usage(lab.settings.home).free,
     )
+
+
+def wake(lab: Lab) -> None:
+    """Make sure that a scheduler serves the store.
+
+    Raises:
+        MarsSegError: its process cannot be started.
+    """
+    ensure_scheduler(lab.settings, store=lab.store)
+
+
+def _revive(lab: Lab) -> None:
+    """As `wake`, for those who only look: a page must show itself even where no process can be started."""
+    try:
+        wake(lab)
+    except MarsSegError as error:
+        logger.warning("%s", error)
 
 
 def _open(settings: Settings) -> Lab:

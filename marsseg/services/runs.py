@@ -1,31 +1,27 @@
-"""Use cases around runs: queue, watch, stop, resume, rename, delete."""
+"""Use cases around runs that are queued, active or over: watch, stop, resume, rename, delete."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from marsseg.config import RunConfig, describe
-from marsseg.config.describe import UNCHANGED
 from marsseg.data.arrays import open_arrays
 from marsseg.errors import RunFailedError, StateError
-from marsseg.execution.control import ensure_scheduler
+from marsseg.execution import launch
 from marsseg.metrics import mean_iou
-from marsseg.services.datasets import split_for
-from marsseg.services.lab import Lab
+from marsseg.services.lab import Lab, wake
 from marsseg.store.records import (
     ACTIVE,
     FINISHED,
     EpochRecord,
     EventRecord,
-    NewRun,
     RunRecord,
     RunStatus,
 )
@@ -58,50 +54,6 @@ class RunDetails:
     epochs: tuple[EpochRecord, ...]
     events: tuple[EventRecord, ...]
     has_model: bool
-
-
-def submit(
-    lab: Lab,
-    config: RunConfig,
-    *,
-    name: str | None = None,
-    baseline: RunConfig | None = None,
-    baseline_name: str = "",
-    study_id: int | None = None,
-) -> RunRecord:
-    """Queue one run and make sure that a scheduler lives; returns at once.
-
-    Args:
-        name: what people call the run; by default the configuration's own name, or else what differs
-            from `baseline` (default: the default configuration).
-        baseline_name: what the baseline is called, and so is a run that does what the baseline does.
-
-    Raises:
-        NotFoundError: the configuration names no known dataset.
-        DatasetError: the dataset is gone from disk, or too small for the split.
-    """
-    new = _prepare(lab, config, _name(config, name, baseline, baseline_name), study_id)
-    run = lab.store.add_run(new)
-    ensure_scheduler(lab.settings)
-    return run
-
-
-def submit_repeats(
-    lab: Lab,
-    config: RunConfig,
-    seeds: Iterable[int],
-    *,
-    name: str | None = None,
-    baseline: RunConfig | None = None,
-    baseline_name: str = "",
-) -> list[RunRecord]:
-    """Queue the same configuration once per seed, named as by `submit`."""
-    configs = [config.with_values({"train.seed": seed}) for seed in seeds]
-    common = _name(config, name, baseline, baseline_name)
-    prepared = [_prepare(lab, each, common, None) for each in configs]
-    runs = [lab.store.add_run(new) for new in prepared]
-    ensure_scheduler(lab.settings)
-    return runs
 
 
 def list_runs(
@@ -193,7 +145,7 @@ def read_log(lab: Lab, run_id: str, *, tail_bytes: int = 20_000) -> str:
 
 def log_path(lab: Lab, run_id: str) -> Path:
     """The file that receives everything the worker prints."""
-    return lab.settings.run_dir(get_run(lab, run_id).id) / "log.txt"
+    return launch.log_path(lab.settings, get_run(lab, run_id).id)
 
 
 def model_path(lab: Lab, run_id: str) -> Path:
@@ -207,13 +159,10 @@ def stop(lab: Lab, run_id: str) -> RunRecord:
     Raises:
         StateError: the run has ended already.
     """
-    run = get_run(lab, run_id)
-    if run.status is RunStatus.QUEUED:
-        lab.store.cancel_queued(run.id)
-    else:
-        lab.store.request_stop(run.id)
-        ensure_scheduler(lab.settings)
-    return get_run(lab, run.id)
+    run = lab.store.request_stop(get_run(lab, run_id).id)
+    if run.status.is_active:
+        wake(lab)
+    return run
 
 
 def resume(lab: Lab, run_id: str) -> RunRecord:
@@ -222,10 +171,9 @@ def resume(lab: Lab, run_id: str) -> RunRecord:
     Raises:
         StateError: the run is not in one of these states.
     """
-    run = get_run(lab, run_id)
-    lab.store.requeue(run.id)
-    ensure_scheduler(lab.settings)
-    return get_run(lab, run.id)
+    run = lab.store.requeue(get_run(lab, run_id).id)
+    wake(lab)
+    return run
 
 
 def rename(lab: Lab, run_id: str, name: str) -> None:
@@ -244,13 +192,21 @@ def delete(lab: Lab, run_id: str) -> None:
     shutil.rmtree(lab.settings.run_dir(run.id), ignore_errors=True)
 
 
+def look_after(lab: Lab, run_id: str) -> RunRecord:
+    """The run as it stands now; unless it has ended, a scheduler that has died is replaced."""
+    run = get_run(lab, run_id)
+    if not run.status.is_finished:
+        wake(lab)
+    return run
+
+
 def wait(lab: Lab, run_id: str, *, poll_seconds: float = 0.5) -> RunRecord:
     """Wait until a run has ended.
 
     Raises:
         RunFailedError: it ended as failed or lost; the message is its reason.
     """
-    while not (run := get_run(lab, run_id)).status.is_finished:
+    while not (run := look_after(lab, run_id)).status.is_finished:
         time.sleep(poll_seconds)
     if run.status in {RunStatus.FAILED, RunStatus.LOST}:
         raise RunFailedError(f"Run {run.id} ({run.name}) ended as {run.status}: {run.reason}")
@@ -271,25 +227,3 @@ def require_model(lab: Lab, run_id: str) -> tuple[RunRecord, Path]:
             "Choose a completed or stopped run."
         )
     return run, path
-
-
-def _name(config: RunConfig, name: str | None, baseline: RunConfig | None, baseline_name: str) -> str:
-    """The name given, or what differs from the baseline, or what the baseline is called."""
-    description = describe(config, baseline or RunConfig())
-    if description == UNCHANGED:
-        description = baseline_name.strip() or description
-    return (name or config.name).strip() or description
-
-
-def _prepare(lab: Lab, config: RunConfig, name: str, study_id: int | None) -> NewRun:
-    dataset = lab.store.get_dataset(config.data.dataset)
-    config = config.with_values({"data.dataset": dataset.name})
-    split_for(lab, config)
-    return NewRun(
-        config=config,
-        name=name,
-        fingerprint=config.fingerprint(dataset.identity),
-        dataset_id=dataset.id,
-        dropped_rows=dataset.dropped_rows,
-        study_id=study_id,
-    )

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from marsseg.config import RunConfig, describe
+from marsseg.config.describe import UNCHANGED
 from marsseg.errors import ConfigError
-from marsseg.execution.control import ensure_scheduler
 from marsseg.presets import get_preset
 from marsseg.services.lab import DEMO_DATASET, Lab
 from marsseg.services.previewing import preview
-from marsseg.services.runs import submit
+from marsseg.services.submitting import prepare_run, queue_runs, shorten
 from marsseg.store.records import RunRecord, StudyRecord
 
 
@@ -69,7 +69,7 @@ def plan_ablation(baseline: RunConfig, toggles: Sequence[Toggle], repeats: int =
     variants = [baseline, *(config for config in changed if config.effective() != baseline.effective())]
     seeds = range(baseline.train.seed, baseline.train.seed + repeats)
     return [
-        PlannedRun(describe(config, baseline), config.with_values({"train.seed": seed, "name": ""}))
+        PlannedRun(shorten(describe(config, baseline)), config.with_values({"train.seed": seed, "name": ""}))
         for seed in seeds
         for config in variants
     ]
@@ -90,11 +90,22 @@ def plan_seconds(lab: Lab, planned: Sequence[PlannedRun]) -> float:
 def submit_study(
     lab: Lab, name: str, baseline: RunConfig, planned: Sequence[PlannedRun]
 ) -> tuple[StudyRecord, list[RunRecord]]:
-    """Queue a plan as one study."""
-    study = lab.store.add_study(name.strip() or "Ablation", baseline)
-    runs = [submit(lab, run.config, name=run.name, study_id=study.id) for run in planned]
-    ensure_scheduler(lab.settings)
-    return study, runs
+    """Queue a plan as one study, all of it or, if any run is refused, nothing.
+
+    Raises:
+        ConfigError: the name is too long.
+        NotFoundError: the dataset is unknown.
+        DatasetError: the dataset cannot be read or split.
+    """
+    title = name.strip() or "Ablation"
+    prepared = [prepare_run(lab, run.config, _name_in(title, run)) for run in planned]
+    study = lab.store.add_study(title, baseline)
+    return study, queue_runs(lab, [replace(new, study_id=study.id) for new in prepared])
+
+
+def _name_in(study: str, run: PlannedRun) -> str:
+    """A run's name among the runs of all studies, where "baseline" alone would say little."""
+    return shorten(f"{study} · {run.name}") if run.name == UNCHANGED else run.name
 
 
 def demo_ablation() -> list[PlannedRun]:

@@ -149,20 +149,6 @@ class RunTable(StorePart):
                 self._add_event(session, RunStatus.STOPPING, asked, run_id)
             return get_record(session, run_id)
 
-    def cancel_queued(self, run_id: str) -> RunRecord:
-        """Take a run out of the queue; it counts as stopped.
-
-        Raises:
-            NotFoundError: there is no such run.
-            StateError: it is not queued any more.
-        """
-        with self._database.write() as session:
-            row = get_row(session, run_id)
-            if row.status is not RunStatus.QUEUED:
-                raise refusal(run_id, row.status, "is not waiting in the queue")
-            self._cancel(session, row)
-            return get_record(session, run_id)
-
     def requeue(self, run_id: str) -> RunRecord:
         """Queue a run that ended early again; it keeps its epochs and goes on from its last checkpoint.
 

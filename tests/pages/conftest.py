@@ -24,14 +24,8 @@ _SCAN = manifest_scanner.scan_component_manifests
 
 
 @pytest.fixture(autouse=True)
-def woken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Homes whose scheduler a page asked for, instead of starting one."""
-    asked: list[str] = []
-    for module in ("runs", "studies"):
-        monkeypatch.setattr(
-            f"marsseg.services.{module}.ensure_scheduler", lambda settings: asked.append(str(settings.home))
-        )
-    return asked
+def _asleep(woken: list[str]) -> None:
+    """No page starts a scheduler."""
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -57,7 +57,7 @@ def test_starting_queues_the_study_and_shows_the_runs(lab: Lab, woken: list[str]
     press(app, "Start 6 runs")
     assert not app.exception
     runs = services.queue(lab)
-    assert [run.name for run in runs] == ["baseline", "+SE", "+residual"] * 2
+    assert [run.name for run in runs] == ["What <b>helps</b>? · baseline", "+SE", "+residual"] * 2
     assert {run.config.train.epochs for run in runs} == {3}
     assert {run.dataset_name for run in runs} == {DATASET}
     assert len({run.study_id for run in runs}) == 1

@@ -11,16 +11,5 @@ from tests.support.labs import make_lab
 
 
 @pytest.fixture
-def woken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Homes whose scheduler a use case asked for, instead of starting one."""
-    asked: list[str] = []
-    for module in ("runs", "studies"):
-        monkeypatch.setattr(
-            f"marsseg.services.{module}.ensure_scheduler", lambda settings: asked.append(str(settings.home))
-        )
-    return asked
-
-
-@pytest.fixture
 def lab(tmp_path: Path, woken: list[str]) -> Lab:
     return make_lab(tmp_path)

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from marsseg import services
-from marsseg.errors import DatasetError, NotFoundError, RunFailedError, StateError
+from marsseg.errors import DatasetError, MarsSegError, NotFoundError, RunFailedError, StateError
 from marsseg.services.lab import Lab
 from marsseg.store.records import RunStatus
 from tests.support.labs import DATASET, config, finish_run, queue_run, start_run
@@ -56,6 +56,48 @@ def test_stopping_a_queued_run_takes_it_out_of_the_queue(lab: Lab) -> None:
     run = queue_run(lab, config())
     assert services.stop(lab, run.id).status is RunStatus.STOPPED
     assert not services.queue(lab)
+
+
+def test_a_description_longer_than_a_name_may_be_is_cut(lab: Lab) -> None:
+    everything = {
+        "model__depth": 2, "model__filters": 24, "model__squeeze_excite": True, "model__se_ratio": 8,
+        "model__residual": True, "model__skip_gate": "attention", "model__activation": "leaky_relu",
+        "model__leaky_slope": 0.05, "model__normalization": "none", "model__dropout": 0.25,
+        "loss__cross_entropy": 0.5, "loss__focal": 0.5, "loss__focal_gamma": 1.5, "loss__dice": 0.25,
+        "loss__tversky": 0.75, "loss__label_smoothing": 0.05,
+        "loss__class_weights__mode": "inverse_frequency", "loss__class_weights__cap": 8.0, "data__flip_horizontal": False, "train__epochs": 7,
+        "train__learning_rate": 0.003, "train__weight_decay": 0.02, "train__plateau_factor": 0.25,
+    }  # fmt: skip
+    name = services.submit(lab, config(**everything)).name
+    assert len(name) <= 200
+    assert name.startswith("+SE +residual")
+    assert name.endswith("…")
+
+
+def test_looking_at_a_lab_with_work_to_do_replaces_a_scheduler_that_died(lab: Lab, woken: list[str]) -> None:
+    services.activity(lab)
+    assert not woken
+    run = queue_run(lab, config())
+    assert services.activity(lab).queued == 1
+    assert len(woken) == 1
+    services.look_after(lab, run.id)
+    assert len(woken) == 2
+    services.stop(lab, run.id)
+    services.look_after(lab, run.id)
+    assert len(woken) == 2
+
+
+def test_a_lab_whose_scheduler_cannot_be_started_still_shows_itself(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise MarsSegError("no process left")
+
+    monkeypatch.setattr("marsseg.services.lab.ensure_scheduler", refuse)
+    queue_run(lab, config())
+    assert services.activity(lab).queued == 1
+    with pytest.raises(MarsSegError, match="no process left"):
+        services.submit(lab, config())
 
 
 def test_stopping_a_running_run_asks_its_worker(lab: Lab) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from marsseg import services
-from marsseg.errors import ConfigError
+from marsseg.errors import ConfigError, DatasetError
 from marsseg.presets import PRESETS, get_preset
 from marsseg.services.lab import Lab
 from tests.support.labs import config
@@ -43,6 +43,21 @@ def test_a_study_is_queued_in_the_order_of_its_plan(lab: Lab) -> None:
     assert study.name == "act"
     assert [run.id for run in services.queue(lab)] == [run.id for run in runs]
     assert {run.study_id for run in runs} == {study.id}
+
+
+def test_the_baseline_of_a_study_says_of_which(lab: Lab) -> None:
+    planned = services.plan_ablation(config(), [_toggle("SiLU")])
+    _, runs = services.submit_study(lab, "Activations", config(), planned)
+    assert [run.name for run in runs] == ["Activations · baseline", "act silu"]
+
+
+def test_a_study_with_a_run_that_cannot_work_leaves_nothing(lab: Lab) -> None:
+    planned = services.plan_ablation(config(), [_toggle("SiLU")])
+    hopeless = services.PlannedRun("too large", config(train__batch_size=64))
+    with pytest.raises(DatasetError, match="fewer than one batch"):
+        services.submit_study(lab, "Activations", config(), [*planned, hopeless])
+    assert not services.list_runs(lab)
+    assert not lab.store.list_studies()
 
 
 def test_the_demo_ablation_is_three_small_runs_that_differ() -> None:

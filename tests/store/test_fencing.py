@@ -11,9 +11,7 @@ from tests.store.building import claim, identity, start_run
 from tests.store.test_transitions import CALLS
 
 FENCED = {
-    **{
-        name: call for name, call in CALLS.items() if name not in {"request_stop", "cancel_queued", "requeue"}
-    },
+    **{name: call for name, call in CALLS.items() if name not in {"request_stop", "requeue"}},
     "report_progress": lambda s, run, token: s.report_progress(run, token, Progress(Phase.TRAINING)),
 }
 

@@ -118,7 +118,7 @@ def test_renaming_is_allowed_in_any_state(store: RunStore, dataset: DatasetRecor
         assert store.rename_run(run_id, f"was {status}").name == f"was {status}"
         assert store.get_run(run_id).status is status
         if status in {RunStatus.QUEUED}:
-            store.cancel_queued(run_id)
+            store.request_stop(run_id)
     with pytest.raises(NotFoundError):
         store.rename_run("r-00000000", "x")
 

@@ -15,7 +15,7 @@ from marsseg.config import RunConfig
 from marsseg.identity import own_identity
 from marsseg.metrics import DECODINGS, SPLITS, confusion_matrices
 from marsseg.services.lab import Lab
-from marsseg.services.runs import _name, _prepare
+from marsseg.services.submitting import prepare_run, run_name
 from marsseg.settings import Settings
 from marsseg.store.records import EpochRecord, EvaluationRecord, RunRecord, RunStatus
 from marsseg.store.store import RunStore
@@ -42,7 +42,7 @@ def config(**values: Any) -> RunConfig:
 
 def queue_run(lab: Lab, run_config: RunConfig, name: str | None = None) -> RunRecord:
     """Queue a run without waking a scheduler."""
-    return lab.store.add_run(_prepare(lab, run_config, _name(run_config, name, None, ""), None))
+    return lab.store.add_run(prepare_run(lab, run_config, run_name(run_config, name)))
 
 
 def finish_run(

@@ -1,0 +1,98 @@
+"""Use cases that put runs into the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from marsseg.config import RunConfig, describe
+from marsseg.config.describe import UNCHANGED
+from marsseg.services.datasets import split_for
+from marsseg.services.lab import Lab, wake
+from marsseg.store.records import NewRun, RunRecord
+from marsseg.store.tables import NAME_LENGTH
+
+
+def submit(
+    lab: Lab,
+    config: RunConfig,
+    *,
+    name: str | None = None,
+    baseline: RunConfig | None = None,
+    baseline_name: str = "",
+) -> RunRecord:
+    """Queue one run and make sure that a scheduler lives; returns at once.
+
+    Args:
+        name: what people call the run; by default the configuration's own name, or else what differs
+            from `baseline` (default: the default configuration).
+        baseline_name: what the baseline is called, and so is a run that does what the baseline does.
+
+    Raises:
+        NotFoundError: the configuration names no known dataset.
+        DatasetError: the dataset is gone from disk, or too small for the split.
+    """
+    called = run_name(config, name, baseline=baseline, baseline_name=baseline_name)
+    return queue_runs(lab, [prepare_run(lab, config, called)])[0]
+
+
+def submit_repeats(
+    lab: Lab,
+    config: RunConfig,
+    seeds: Iterable[int],
+    *,
+    name: str | None = None,
+    baseline: RunConfig | None = None,
+    baseline_name: str = "",
+) -> list[RunRecord]:
+    """Queue the same configuration once per seed, named as by `submit`; all of them or none."""
+    called = run_name(config, name, baseline=baseline, baseline_name=baseline_name)
+    configs = [config.with_values({"train.seed": seed}) for seed in seeds]
+    return queue_runs(lab, [prepare_run(lab, each, called) for each in configs])
+
+
+def queue_runs(lab: Lab, prepared: Iterable[NewRun]) -> list[RunRecord]:
+    """Queue runs that were checked before, and make sure that a scheduler lives."""
+    runs = [lab.store.add_run(new) for new in prepared]
+    wake(lab)
+    return runs
+
+
+def prepare_run(lab: Lab, config: RunConfig, name: str) -> NewRun:
+    """Check that a run can work with its dataset as it is now, and fix what it leaves out.
+
+    Raises:
+        NotFoundError: the configuration names no known dataset.
+        DatasetError: the dataset is gone from disk, or too small for the split.
+    """
+    dataset = lab.store.get_dataset(config.data.dataset)
+    config = config.with_values({"data.dataset": dataset.name})
+    split_for(lab, config)
+    return NewRun(
+        config=config,
+        name=name,
+        fingerprint=config.fingerprint(dataset.identity),
+        dataset_id=dataset.id,
+        dropped_rows=dataset.dropped_rows,
+    )
+
+
+def run_name(
+    config: RunConfig,
+    name: str | None = None,
+    *,
+    baseline: RunConfig | None = None,
+    baseline_name: str = "",
+) -> str:
+    """The name given, or the configuration's own, or what differs from the baseline, or its name."""
+    typed = (name or config.name).strip()
+    if typed:
+        return typed
+    description = describe(config, baseline or RunConfig())
+    if description == UNCHANGED and baseline_name.strip():
+        description = baseline_name.strip()
+    return shorten(description)
+
+
+def shorten(name: str) -> str:
+    """A generated name that fits the store: a description of many changes may be longer."""
+    return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1].rstrip(" ,") + "…"
