@@ -26,6 +26,7 @@ from marsseg.settings import Limits
 DEFAULT_FRAME_SIZE = 256
 UNLABELLED = 255
 _IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
+_LABEL_FORMATS = ("PNG", "JPEG", "TIFF")
 _MAX_DEPTH = 6
 _LAYOUT = "images/edr/NAME.JPG beside labels/train/NAME.png"
 
@@ -166,7 +167,7 @@ def _to_classes(label: NDArray[Any], frame: FramePair) -> NDArray[np.uint8]:
 def _read_label(path: Path, max_pixels: int) -> NDArray[Any]:
     """Read a label image's raw values, palette numbers included, without any colour conversion."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_LABEL_FORMATS) as image:
             if image.width * image.height > max_pixels:
                 raise DatasetError(
                     f"The label {path.name} has {image.width}×{image.height} pixels, more than the "

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,8 @@ from marsseg.errors import DatasetError
 from marsseg.settings import Settings
 
 TILE = (TILE_HEIGHT, TILE_WIDTH)
-_STAGING = ".import-"
+STAGING = ".import-"
+"""How folders beside the datasets begin that hold what is not imported yet; see `remove_stale`."""
 _STALE_SECONDS = 24 * 3600
 
 
@@ -47,12 +48,17 @@ class ImportedDataset:
     already_there: bool
 
 
+def _approve_all(sha256: str) -> None:
+    """Call nothing off."""
+
+
 def import_dataset(
     source: Path,
     settings: Settings,
     *,
     frame_size: int | None = None,
     progress: Report = ignore_progress,
+    approve: Callable[[str], None] = _approve_all,
 ) -> ImportedDataset:
     """Convert a course npz or an AI4Mars folder; the original is only read.
 
@@ -63,6 +69,7 @@ def import_dataset(
         settings: where datasets lie, and the limits on what is read.
         frame_size: see `open_source`.
         progress: called with the share done, 0-1, and what is being done.
+        approve: called with the checksum before the long part of the work; may raise to call it off.
 
     Raises:
         DatasetError: the source is no dataset, is damaged, holds values that no tile may hold, or does not
@@ -70,6 +77,7 @@ def import_dataset(
     """
     tiles = open_source(Path(source), settings.limits, frame_size)
     sha256 = _guarded_checksum(tiles, part(progress, 0.0, 0.1))
+    approve(sha256)
     folder = settings.datasets_dir / sha256
     if (meta := _find_import(folder)) is not None:
         _refuse_other_frame_size(meta, frame_size)
@@ -129,8 +137,8 @@ def _refuse_full_disk(tiles: TileSource, home: Path) -> None:
 def _staging_folder(datasets_dir: Path) -> Iterator[Path]:
     """Give a fresh folder beside the datasets, which is gone afterwards unless it was renamed."""
     datasets_dir.mkdir(parents=True, exist_ok=True)
-    _sweep(datasets_dir)
-    staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=datasets_dir))
+    remove_stale(datasets_dir)
+    staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=datasets_dir))
     staging.chmod(0o755)  # mkdtemp's 0700 would shut out a lab that runs as another user
     try:
         yield staging
@@ -138,9 +146,9 @@ def _staging_folder(datasets_dir: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _sweep(datasets_dir: Path) -> None:
-    """Remove what imports that were killed more than a day ago left behind."""
-    for left in datasets_dir.glob(f"{_STAGING}*"):
+def remove_stale(datasets_dir: Path) -> None:
+    """Remove what imports and uploads that were killed more than a day ago left behind."""
+    for left in datasets_dir.glob(f"{STAGING}*"):
         if left.stat().st_mtime < time.time() - _STALE_SECONDS:
             shutil.rmtree(left, ignore_errors=True)
 
@@ -149,7 +157,7 @@ def _publish(staging: Path, folder: Path) -> bool:
     """Rename `staging` to `folder`; return whether another import of the same content was faster."""
     _sync(staging)
     if folder.exists() and _find_import(folder) is None:
-        with tempfile.TemporaryDirectory(prefix=_STAGING, dir=folder.parent) as aside:
+        with tempfile.TemporaryDirectory(prefix=STAGING, dir=folder.parent) as aside:
             folder.rename(Path(aside) / "damaged")
     try:
         staging.rename(folder)

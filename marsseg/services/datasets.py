@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,9 +17,13 @@ from marsseg.config import DataConfig, RunConfig
 from marsseg.data.arrays import DatasetArrays, open_arrays
 from marsseg.data.cleaning import cleaning_report, kept_rows
 from marsseg.data.splits import Split, make_split
-from marsseg.errors import DatasetError, NotFoundError
+from marsseg.errors import DatasetError, MarsSegError, NotFoundError
 from marsseg.services.lab import Lab
 from marsseg.store.records import DatasetRecord
+from marsseg.store.texts import cut_name, tidy_name
+
+if TYPE_CHECKING:
+    from marsseg.data.importing import ImportedDataset
 
 Progress = Callable[[float, str], None]
 
@@ -86,25 +92,41 @@ def add_dataset(
 
     Raises:
         DatasetError: the source cannot be used, or another dataset already has the name.
+        ConfigError: the name is too long, or nothing is left of it.
     """
     # Imported here: only an import needs the readers of all formats, and pages wait for what they import.
     from marsseg.data.importing import import_dataset
 
     path = Path(path).expanduser()
-    imported = import_dataset(path, lab.settings, frame_size=frame_size, progress=progress or _silent)
+    wanted = tidy_name(name) if name else None
+
+    def approve(sha256: str) -> None:
+        if wanted in _names(lab) and lab.store.find_dataset(sha256) is None:
+            raise DatasetError(
+                f"A dataset called {wanted} exists already; choose another name for {path.name}."
+            )
+
+    imported = import_dataset(
+        path, lab.settings, frame_size=frame_size, progress=progress or _silent, approve=approve
+    )
     known = lab.store.find_dataset(imported.sha256)
     if known:
         return AddedDataset(known, already_there=True)
-    if name and name in _names(lab):
-        raise DatasetError(f"A dataset called {name} exists already; choose another name for {path.name}.")
-    final = name or unused_name(lab, path.stem or path.name)
+    final = wanted or unused_name(lab, path.stem or path.name)
+    return _register(lab, imported, final, source or str(path))
+
+
+def _register(lab: Lab, imported: ImportedDataset, name: str, source: str) -> AddedDataset:
+    """Enter an import into the store; if the store refuses it, its files go again."""
     try:
-        record = lab.store.add_dataset(final, imported.sha256, source or str(path), imported.meta)
-    except DatasetError:
+        record = lab.store.add_dataset(name, imported.sha256, source, imported.meta)
+    except MarsSegError:
         known = lab.store.find_dataset(imported.sha256)
-        if known is None:
-            raise
-        return AddedDataset(known, already_there=True)  # another process was quicker
+        if known is not None:  # another process was quicker
+            return AddedDataset(known, already_there=True)
+        if not imported.already_there:
+            shutil.rmtree(imported.folder, ignore_errors=True)
+        raise
     return AddedDataset(record, already_there=False)
 
 
@@ -239,8 +261,8 @@ def _names(lab: Lab) -> list[str]:
 
 
 def unused_name(lab: Lab, wanted: str) -> str:
-    """The name itself, or with a number behind it if it is taken."""
+    """The name itself, tidied and cut to length, or with a number behind it if it is taken."""
     taken = _names(lab)
-    if wanted not in taken:
-        return wanted
-    return next(f"{wanted} {n}" for n in range(2, len(taken) + 3) if f"{wanted} {n}" not in taken)
+    wanted = tidy_name(cut_name(wanted))
+    numbered = (f"{cut_name(wanted, room=8)} {n}" for n in itertools.count(2))
+    return next(name for name in itertools.chain([wanted], numbered) if name not in taken)

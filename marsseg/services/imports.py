@@ -67,17 +67,14 @@ def start_upload(
     """Begin to import an uploaded npz; `filename` is a label from the browser and never used as a path.
 
     Raises:
-        DatasetError: the upload is no npz.
+        DatasetError: the upload is no npz, or does not fit on the disk.
     """
     label = PurePath(filename.replace("\\", "/")).name
     if not label.lower().endswith(".npz"):
         raise DatasetError(
             f"{label} is not an .npz file; upload one in the course format, or add a folder by its path."
         )
-    folder = Path(tempfile.mkdtemp(dir=lab.settings.artifacts, prefix="upload-"))
-    path = folder / "upload.npz"
-    with path.open("wb") as target:
-        shutil.copyfileobj(stream, target, 1 << 20)
+    path = _keep(stream, lab.settings.datasets_dir)
 
     def work(report: Progress) -> AddedDataset:
         try:
@@ -85,9 +82,29 @@ def start_upload(
             source = f"upload of {label}"
             return add_dataset(lab, path, name=final, frame_size=frame_size, progress=report, source=source)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(path.parent, ignore_errors=True)
 
     return _start(label, work)
+
+
+def _keep(stream: BinaryIO, datasets_dir: Path) -> Path:
+    """Copy an upload to a file in a folder of its own, which is swept up should this process be killed."""
+    from marsseg.data.importing import STAGING, remove_stale
+
+    folder = None
+    try:
+        remove_stale(datasets_dir)
+        folder = Path(tempfile.mkdtemp(dir=datasets_dir, prefix=f"{STAGING}upload-"))
+        with (folder / "upload.npz").open("wb") as target:
+            shutil.copyfileobj(stream, target, 1 << 20)
+    except OSError as error:
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise DatasetError(
+            f"The upload could not be kept in {datasets_dir} ({error.strerror or error}); free some space or "
+            "check the folder's permissions, then upload it again."
+        ) from error
+    return folder / "upload.npz"
 
 
 def list_imports() -> list[ImportJob]:

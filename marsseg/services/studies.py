@@ -13,8 +13,9 @@ from marsseg.errors import ConfigError
 from marsseg.presets import get_preset
 from marsseg.services.lab import DEMO_DATASET, Lab
 from marsseg.services.previewing import preview
-from marsseg.services.submitting import prepare_run, queue_runs, shorten
+from marsseg.services.submitting import prepare_run, queue_runs
 from marsseg.store.records import RunRecord, StudyRecord
+from marsseg.store.texts import cut_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def plan_ablation(baseline: RunConfig, toggles: Sequence[Toggle], repeats: int =
     variants = [baseline, *(config for config in changed if config.effective() != baseline.effective())]
     seeds = range(baseline.train.seed, baseline.train.seed + repeats)
     return [
-        PlannedRun(shorten(describe(config, baseline)), config.with_values({"train.seed": seed, "name": ""}))
+        PlannedRun(cut_name(describe(config, baseline)), config.with_values({"train.seed": seed, "name": ""}))
         for seed in seeds
         for config in variants
     ]
@@ -105,7 +106,7 @@ def submit_study(
 
 def _name_in(study: str, run: PlannedRun) -> str:
     """A run's name among the runs of all studies, where "baseline" alone would say little."""
-    return shorten(f"{study} · {run.name}") if run.name == UNCHANGED else run.name
+    return cut_name(f"{study} · {run.name}") if run.name == UNCHANGED else run.name
 
 
 def demo_ablation() -> list[PlannedRun]:

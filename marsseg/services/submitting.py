@@ -9,7 +9,7 @@ from marsseg.config.describe import UNCHANGED
 from marsseg.services.datasets import split_for
 from marsseg.services.lab import Lab, wake
 from marsseg.store.records import NewRun, RunRecord
-from marsseg.store.tables import NAME_LENGTH
+from marsseg.store.texts import cut_name
 
 
 def submit(
@@ -90,9 +90,4 @@ def run_name(
     description = describe(config, baseline or RunConfig())
     if description == UNCHANGED and baseline_name.strip():
         description = baseline_name.strip()
-    return shorten(description)
-
-
-def shorten(name: str) -> str:
-    """A generated name that fits the store: a description of many changes may be longer."""
-    return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1].rstrip(" ,") + "…"
+    return cut_name(description)

@@ -28,6 +28,12 @@ def tidy_name(name: str) -> str:
     return tidy
 
 
+def cut_name(name: str, *, room: int = 0) -> str:
+    """A name that the lab made, not a person, cut where with `room` more it would be too long for a name."""
+    longest = NAME_LENGTH - room
+    return name if len(name) <= longest else name[: longest - 1].rstrip(" ,") + "…"
+
+
 def storable(text: str) -> str:
     """Any text with what databases refuse (NUL, lone surrogates) replaced."""
     return text.replace("\0", "�").encode("utf-8", "replace").decode("utf-8")

@@ -161,7 +161,12 @@ def test_colour_label(ai4mars_folder: Path, settings: Settings) -> None:
     refused(ai4mars_folder, settings, "N2.png", "colour")
 
 
-@pytest.mark.parametrize("content", [b"", b"no image at all", b"\x89PNG\r\n\x1a\n and then nothing"])
+PORTABLE_GRAYMAP = b"P5 256 256 255\n" + bytes(256 * 256)  # readable, but no format that rovers' labels have
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no image at all", b"\x89PNG\r\n\x1a\n and then nothing", PORTABLE_GRAYMAP]
+)
 def test_label_that_is_no_image(ai4mars_folder: Path, settings: Settings, content: bytes) -> None:
     (ai4mars_folder / LABELS / "N0.png").write_bytes(content)
     refused(ai4mars_folder, settings, "N0.png")

@@ -7,8 +7,9 @@ import pytest
 
 from marsseg import services
 from marsseg.config import DataConfig
-from marsseg.errors import DatasetError, NotFoundError, StateError
+from marsseg.errors import ConfigError, DatasetError, NotFoundError, StateError, StoreError
 from marsseg.services.lab import Lab
+from marsseg.store.store import RunStore
 from tests.support.labs import DATASET, config, queue_run
 from tests.support.terrain import N_OUTLIERS, write_course_file
 
@@ -25,6 +26,40 @@ def test_a_taken_name_is_refused_and_nothing_is_added(lab: Lab, tmp_path: Path) 
     with pytest.raises(DatasetError, match="exists already"):
         services.add_dataset(lab, other, name=DATASET)
     assert len(services.list_datasets(lab)) == 1
+
+
+def test_a_name_that_cannot_be_is_refused_before_anything_is_imported(lab: Lab, tmp_path: Path) -> None:
+    other = write_course_file(tmp_path / "other.npz", seed=9)
+    before = sorted(lab.settings.datasets_dir.iterdir())
+    with pytest.raises(ConfigError, match="1 to 200 visible characters"):
+        services.add_dataset(lab, other, name="x" * 201)
+    with pytest.raises(DatasetError, match="exists already"):
+        services.add_dataset(lab, other, name=f"  {DATASET} ")
+    assert sorted(lab.settings.datasets_dir.iterdir()) == before
+
+
+def test_an_import_that_the_store_refuses_leaves_no_files(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise StoreError("The store is busy.")
+
+    before = sorted(lab.settings.datasets_dir.iterdir())
+    monkeypatch.setattr(RunStore, "add_dataset", refuse)
+    with pytest.raises(StoreError, match="busy"):
+        services.add_dataset(lab, write_course_file(tmp_path / "other.npz", seed=9))
+    assert sorted(lab.settings.datasets_dir.iterdir()) == before
+
+
+def test_a_file_with_a_very_long_name_can_be_added_twice_over(lab: Lab, tmp_path: Path) -> None:
+    names = []
+    for seed in (8, 9):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        source = write_course_file(folder / f"{'tile' * 60}.npz", seed=seed)
+        names.append(services.add_dataset(lab, source).record.name)
+    assert len(set(names)) == 2
+    assert all(name.startswith("tiletile") and len(name) <= 200 for name in names)
 
 
 def test_unnamed_datasets_get_their_files_name_made_unique(lab: Lab, tmp_path: Path) -> None:

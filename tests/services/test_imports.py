@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 from pathlib import Path
 
@@ -17,7 +18,7 @@ def test_an_upload_is_imported_under_its_files_name_and_leaves_no_copy(lab: Lab,
     done = services.wait_for_import(job.id)
     assert done.added is not None
     assert done.added.record.name == "Gale"
-    assert not list(lab.settings.artifacts.glob("upload-*"))
+    assert not list(lab.settings.datasets_dir.glob(".import-*"))
     services.dismiss_import(job.id)
     assert job.id not in [each.id for each in services.list_imports()]
 
@@ -35,7 +36,17 @@ def test_a_broken_upload_says_what_is_wrong_and_adds_nothing(lab: Lab, content: 
     assert done.added is None
     assert done.problem.endswith(".")
     assert [record.name for record in services.list_datasets(lab)] == before
-    assert not list(lab.settings.artifacts.glob("upload-*"))
+    assert not list(lab.settings.datasets_dir.glob(".import-*"))
+
+
+def test_an_upload_that_does_not_fit_on_the_disk_is_refused_and_leaves_nothing(lab: Lab) -> None:
+    class Endless(io.RawIOBase):
+        def read(self, _size: int = -1) -> bytes:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(DatasetError, match="No space left on device"):
+        services.start_upload(lab, "large.npz", Endless())
+    assert not list(lab.settings.datasets_dir.glob(".import-*"))
 
 
 def test_an_import_by_path_reports_its_progress_and_its_problem(lab: Lab, tmp_path: Path) -> None:

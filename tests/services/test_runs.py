@@ -65,7 +65,8 @@ def test_a_description_longer_than_a_name_may_be_is_cut(lab: Lab) -> None:
         "model__leaky_slope": 0.05, "model__normalization": "none", "model__dropout": 0.25,
         "loss__cross_entropy": 0.5, "loss__focal": 0.5, "loss__focal_gamma": 1.5, "loss__dice": 0.25,
         "loss__tversky": 0.75, "loss__label_smoothing": 0.05,
-        "loss__class_weights__mode": "inverse_frequency", "loss__class_weights__cap": 8.0, "data__flip_horizontal": False, "train__epochs": 7,
+        "loss__class_weights__mode": "inverse_frequency", "loss__class_weights__cap": 8.0,
+        "data__flip_horizontal": False, "train__epochs": 7,
         "train__learning_rate": 0.003, "train__weight_decay": 0.02, "train__plateau_factor": 0.25,
     }  # fmt: skip
     name = services.submit(lab, config(**everything)).name
