@@ -50,7 +50,7 @@ with summary, st.container(border=True):
         forms.render_problem(f"{len(problems)} of the fields cannot work yet; mend the marked ones.")
     if refusal is not None:
         shell.render_error(refusal)
-    forms.render_field("name")
+    forms.render_field("name", placeholder=forms.usual_name(config) if config is not None else None)
     repeats = st.number_input(
         "Repeats", 1, 10, 1, key=keys.TRAIN_REPEATS, persist_state="session", width=130,
         help="The same configuration with consecutive seeds: repeats tell luck from effect.",

@@ -1,13 +1,26 @@
-"""How a section's fields stand in rows: a field and those that depend on it share one."""
+"""How a section's fields stand in rows: leaders side by side, and below them what depends on them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from marsseg.config import FieldView
 from marsseg.ui.kinds import Kind, shape_of
 
-COLUMNS = 3
+COLUMNS = 2
+"""Wide enough for a label, its unit and what a changed field held before; fits beside the preview."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Fields that always show, side by side, and those that matter for some values of one of them.
+
+    Leaders never move. Dependents come and go below their leader, so that no hole is kept for them.
+    """
+
+    leaders: tuple[FieldView, ...]
+    dependents: tuple[FieldView, ...]
 
 
 def section_of(path: str) -> str:
@@ -15,31 +28,27 @@ def section_of(path: str) -> str:
     return path.partition(".")[0] if "." in path else ""
 
 
-def rows(views: Sequence[FieldView]) -> list[list[FieldView]]:
-    """Fields in rows of at most three cells, in declaration order.
-
-    Which rows there are follows from the declaration alone, so that nothing else moves when a
-    dependent field appears.
-    """
-    arranged: list[list[FieldView]] = []
-    singles: list[FieldView] = []
-    for group in _groups(views):
-        if len(group) == 1 and not _fills_a_row(group[0]):
-            if sum(map(cells, singles)) + cells(group[0]) > COLUMNS:
-                arranged.append(singles)
-                singles = []
-            singles.append(group[0])
-            continue
-        if singles:
-            arranged.append(singles)
-            singles = []
-        arranged.extend(_split_wide(group))
-    return [*arranged, singles] if singles else arranged
+def rows(views: Sequence[FieldView]) -> list[Row]:
+    """Full rows of leaders as nearly in declaration order as the wide ones allow."""
+    paths = {view.path for view in views}
+    dependents: dict[str, list[FieldView]] = {}
+    leaders: list[FieldView] = []
+    for view in views:
+        leader = _leader_path(view)
+        if leader in paths:
+            dependents.setdefault(leader, []).append(view)
+        else:
+            leaders.append(view)
+    return [
+        Row(tuple(row), tuple(each for view in row for each in dependents.get(view.path, ())))
+        for row in _filled(leaders)
+    ]
 
 
 def cells(view: FieldView) -> int:
-    """How many cells of its row a field takes: choices that are all on show need two."""
-    return 2 if is_spread_out(view) and _letters(view) > 12 else 1
+    """How many cells of its row a field takes: long choices that are all on show, and tuples, need all."""
+    is_wide = shape_of(view).kind is Kind.NUMBERS or (is_spread_out(view) and _letters(view) > 16)
+    return COLUMNS if is_wide else 1
 
 
 def is_spread_out(view: FieldView) -> bool:
@@ -48,22 +57,21 @@ def is_spread_out(view: FieldView) -> bool:
     return shape.kind is Kind.CHOICE and len(shape.choices) <= 4 and _letters(view) <= 32
 
 
-def _groups(views: Sequence[FieldView]) -> list[list[FieldView]]:
-    groups: dict[str, list[FieldView]] = {}
-    for view in views:
-        leader = f"{view.parent}.{view.ui.when.field}" if view.ui.when else view.path
-        groups.setdefault(leader if leader in groups else view.path, []).append(view)
-    return list(groups.values())
+def _leader_path(view: FieldView) -> str:
+    return f"{view.parent}.{view.ui.when.field}" if view.ui.when else ""
 
 
-def _split_wide(group: list[FieldView]) -> list[list[FieldView]]:
-    wide = [view for view in group if _fills_a_row(view)]
-    narrow = [view for view in group if not _fills_a_row(view)]
-    return [part for part in (narrow, *([view] for view in wide)) if part]
-
-
-def _fills_a_row(view: FieldView) -> bool:
-    return shape_of(view).kind is Kind.NUMBERS
+def _filled(leaders: Sequence[FieldView]) -> list[list[FieldView]]:
+    """Each row takes the next field that still fits, so that a wide one leaves no hole before it."""
+    waiting, filled = list(leaders), []
+    while waiting:
+        row: list[FieldView] = []
+        for view in tuple(waiting):
+            if sum(map(cells, (*row, view))) <= COLUMNS:
+                row.append(view)
+                waiting.remove(view)
+        filled.append(row)
+    return filled
 
 
 def _letters(view: FieldView) -> int:

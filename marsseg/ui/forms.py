@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import streamlit as st
 
 from marsseg.config import FieldView, RunConfig
+from marsseg.config.describe import UNCHANGED, describe
 from marsseg.ui import keys, text
 from marsseg.ui.form_layout import COLUMNS, cells, rows, section_of
 from marsseg.ui.form_state import (
     FIELDS,
-    SHAPES,
     changed_paths,
     ensure_form,
     form_base,
@@ -23,7 +23,6 @@ from marsseg.ui.form_state import (
     set_fields,
     set_form,
 )
-from marsseg.ui.kinds import Kind
 from marsseg.ui.widgets import FieldContext, part_name, render_widget
 
 __all__ = [
@@ -37,6 +36,7 @@ __all__ = [
     "reset_form",
     "set_fields",
     "set_form",
+    "usual_name",
 ]
 
 SECTION_TITLES = {"model": "Network", "loss": "Loss", "data": "Data", "train": "Training"}
@@ -64,7 +64,8 @@ def render_form(
     _unplaced(shown)
     views = [v for p, v in FIELDS.items() if section_of(p) == section and p not in exclude]
     for row in rows(views):
-        _render_row(row, form, shown, options or {})
+        _render_cells(row.leaders, form, shown, options or {})
+        _render_cells(row.dependents, form, shown, options or {})
     return config, own
 
 
@@ -74,13 +75,20 @@ def render_field(
     form: str = keys.TRAIN_FORM,
     problems: Mapping[str, str] | None = None,
     options: Sequence[str] | None = None,
+    placeholder: str | None = None,
 ) -> None:
     """Draw one field on its own, such as the name or the seed beside the start button."""
     ensure_form(form)
     value = form_values(form)[path]
     base = form_base(form).flat()[path]
-    render_widget(FIELDS[path], FieldContext(form, base, value, options))
+    render_widget(FIELDS[path], FieldContext(form, base, value, options, placeholder))
     _render_problems(FIELDS[path], read_form(form)[1] if problems is None else problems)
+
+
+def usual_name(config: RunConfig, form: str = keys.TRAIN_FORM) -> str:
+    """What a run is called whose name is left empty: what differs from the base, or the base's name."""
+    words = describe(config, form_base(form))
+    return form_base_name(form) or words if words == UNCHANGED else words
 
 
 def render_problem(sentence: str) -> None:
@@ -113,35 +121,35 @@ def _section_title(section: str, is_wrong: bool) -> str:
 
 
 def _reset_button(form: str) -> None:
+    """Always there, so that the first change does not push the fields down."""
     changes = len(changed_paths(form))
-    if not changes:
-        return
     name = form_base_name(form)
     st.button(
-        f"Undo {changes} change{'s' if changes > 1 else ''}",
+        f"Undo {changes} change{'s' if changes > 1 else ''}" if changes else "No changes",
         key=keys.form_reset(form),
         icon=":material/undo:",
         type="tertiary",
+        disabled=not changes,
         help=f"Back to {text.markdown(name)}." if name else "Back to where this form started.",
         on_click=reset_form,
         kwargs={"form": form},
     )
 
 
-def _render_row(
-    row: Iterable[FieldView],
+def _render_cells(
+    views: Iterable[FieldView],
     form: str,
     problems: Mapping[str, str],
     options: Mapping[str, Sequence[str]],
 ) -> None:
+    """Those of the fields that matter now, label beside label, and below them what is wrong with them."""
     values, base = form_values(form), form_base(form).flat()
-    shown = [view for view in row if is_active(view.path, values)]
+    shown = [view for view in views if is_active(view.path, values)]
     if not shown:
         return
-    grid = st.grid(COLUMNS, min_column_width=150, gap="small", vertical_alignment="bottom")
+    grid = st.grid(COLUMNS, min_column_width=140, gap="small")
     for view in shown:
-        wide = SHAPES[view.path].kind is Kind.NUMBERS
-        with grid.cell(column_span="all" if wide else cells(view)):
+        with grid.cell(column_span="all" if cells(view) == COLUMNS else 1):
             context = FieldContext(form, base[view.path], values[view.path], options.get(view.path))
             render_widget(view, context)
     for view in shown:

@@ -26,12 +26,14 @@ class FieldContext:
         base: the value that a change is marked against.
         value: the value as it stands.
         options: choices that replace free text, e.g. the datasets there are.
+        placeholder: what free text that is left empty stands for.
     """
 
     form: str
     base: Any
     value: Any
     options: Sequence[str] | None = None
+    placeholder: str | None = None
 
 
 def render_widget(view: FieldView, context: FieldContext) -> None:
@@ -65,11 +67,14 @@ def part_name(view: FieldView, part: int) -> str:
 
 
 def _toggle(view: FieldView, _shape: Shape, context: FieldContext) -> None:
-    st.toggle(
+    """Off and on as two buttons: label above and control below, in line with the fields beside it."""
+    st.segmented_control(
         label_of(view, context),
+        [False, True],
         key=keys.field(context.form, view.path),
         help=help_of(view),
-        wrap=True,
+        format_func=format_value,
+        required=True,
         persist_state=KEEP,
     )
 
@@ -144,6 +149,7 @@ def _text(view: FieldView, _shape: Shape, context: FieldContext) -> None:
         label_of(view, context),
         key=keys.field(context.form, view.path),
         help=help_of(view),
+        placeholder=context.placeholder,
         persist_state=KEEP,
     )
 

@@ -218,3 +218,12 @@ def test_coming_back_after_a_start_stays_on_the_form(form: AppTest, lab: Lab) ->
     go_to(form, "train")
     assert [title.value for title in form.title] == ["New run"]
     assert len(services.queue(lab)) == 1
+
+
+def test_an_empty_name_shows_what_the_run_will_be_called(form: AppTest, lab: Lab) -> None:
+    name = keys.field(keys.TRAIN_FORM, "name")
+    assert form.get_by_key(name).placeholder == PRESETS["quick"].title
+    enter(form, "model.residual", True)
+    wanted = form.get_by_key(name).placeholder
+    press(form, "Start")
+    assert [run.name for run in services.queue(lab)] == [wanted]
