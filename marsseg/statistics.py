@@ -1,4 +1,4 @@
-"""How sure a score or a difference of scores is: bootstrap over images, t-intervals over repeats.
+"""How far a difference of scores could be luck of the images: a paired bootstrap.
 
 A mean IoU is a ratio of sums over all images, so its spread has no simple formula. Images are drawn with
 replacement instead, their confusion matrices summed, and the score taken anew (Efron and Tibshirani, An
@@ -12,13 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit
 
 from marsseg.errors import MarsSegError
-from marsseg.metrics import Lens, mean_iou, mean_ious
+from marsseg.metrics import Lens, mean_ious
 
 _WEIGHTS_AT_ONCE = 4_000_000
 
@@ -27,28 +27,38 @@ class StatisticsError(MarsSegError, ValueError):
     """Too little, or not the right kind of data, to say how sure a number is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Difference of mean IoU between two networks on the same images.
+class Judged(Protocol):
+    """What one run made of some images.
 
     Args:
-        delta: score of the first minus score of the second; NaN where one has no score.
+        rows: (N,) which image each matrix belongs to, each once.
+        confusions: (N, 5, 5) counts `[image, true, predicted]`.
+    """
+
+    @property
+    def rows(self) -> NDArray[Any]:
+        """(N,) integers."""
+
+    @property
+    def confusions(self) -> NDArray[Any]:
+        """(N, 5, 5) counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Difference of mean IoU between two configurations on the images that both were judged on.
+
+    Args:
+        delta: score of the first minus score of the second; NaN where one has no score. The score of a
+            configuration is the mean over its repeats.
         low, high: percentile interval of `delta` over resampled images.
-        p_value: two-sided; twice the share of resamples on the less likely side of 0 (the smallest
-            1 - confidence whose interval touches 0), never below 2 / (resamples + 1).
         n_images: how many images both were judged on.
     """
 
     delta: float
     low: float
     high: float
-    p_value: float
     n_images: int
-
-    @property
-    def is_clear(self) -> bool:
-        """The interval leaves 0 out."""
-        return self.low > 0 or self.high < 0
 
 
 def mean_and_sd(values: Sequence[float]) -> tuple[float, float | None]:
@@ -63,80 +73,83 @@ def mean_and_sd(values: Sequence[float]) -> tuple[float, float | None]:
     return float(np.mean(known)), float(np.std(known, ddof=1)) if len(known) > 1 else None
 
 
-def repeats_interval(values: Sequence[float], *, confidence: float = 0.95) -> tuple[float, float] | None:
-    """Student's t-interval of the mean over repeats; None if there are fewer than two."""
-    mean, sd = mean_and_sd(values)
-    if sd is None:
-        return None
-    n = sum(not math.isnan(value) for value in values)
-    reach = float(stdtrit(n - 1, 0.5 + confidence / 2)) * sd / math.sqrt(n)
-    return mean - reach, mean + reach
-
-
-def score_interval(
-    confusions: ArrayLike,
-    lens: Lens,
-    *,
-    confidence: float = 0.95,
-    n_resamples: int = 2000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Percentile interval of the mean IoU over resampled images.
-
-    Args:
-        confusions: (N, 5, 5) counts, one matrix an image.
-
-    Returns:
-        Low and high; NaN where no class counts.
-
-    Raises:
-        StatisticsError: fewer than two images.
-    """
-    images = _per_image(confusions)
-    scores = np.concatenate([mean_ious(total, lens) for (total,) in _resampled(n_resamples, seed, images)])
-    return _percentiles(scores, confidence)
-
-
 def paired_difference(
-    confusions_a: ArrayLike,
-    confusions_b: ArrayLike,
+    ours: Sequence[Judged],
+    theirs: Sequence[Judged],
     lens: Lens,
     *,
-    rows_a: ArrayLike | None = None,
-    rows_b: ArrayLike | None = None,
     confidence: float = 0.95,
     n_resamples: int = 2000,
     seed: int = 0,
 ) -> Difference:
-    """Compare two networks on the images that both were judged on.
+    """Compare two configurations, each with one or more repeats, on their common images.
+
+    An image is common if at least one repeat of either side was judged on it; a repeat that was not, such as
+    another fold, has a say on its own images only.
 
     Args:
-        confusions_a: (N, 5, 5) counts of the first, one matrix an image.
-        confusions_b: (M, 5, 5) counts of the second.
-        rows_a: (N,) which image each matrix belongs to; needs `rows_b`. Without them the order is the same.
-        rows_b: (M,) the same for the second.
         seed: draws the images; the same seed gives the same interval.
 
     Raises:
-        StatisticsError: fewer than two common images, an image twice, or lengths that do not fit.
+        StatisticsError: fewer than two common images, an image twice in one repeat, or wrong shapes.
     """
-    ours, theirs = _paired(_per_image(confusions_a), _per_image(confusions_b), rows_a, rows_b)
-    drawn = _resampled(n_resamples, seed, ours, theirs)
-    deltas = np.concatenate([mean_ious(a, lens) - mean_ious(b, lens) for a, b in drawn])
-    low, high = _percentiles(deltas, confidence)
-    return Difference(
-        delta=mean_iou(ours.sum(axis=0), lens) - mean_iou(theirs.sum(axis=0), lens),
-        low=low,
-        high=high,
-        p_value=_p_value(deltas),
-        n_images=len(ours),
-    )
+    common = np.intersect1d(_rows(ours), _rows(theirs))
+    if len(common) < 2:
+        raise StatisticsError(
+            f"The two were judged on {len(common)} common images; a comparison needs at least two. "
+            "Compare runs with the same dataset and split."
+        )
+    sides = [np.stack([_placed(each, common) for each in side], axis=1) for side in (ours, theirs)]
+    (plain,) = _differences([side.sum(axis=0)[None] for side in sides], lens)
+    drawn = np.concatenate([_differences(sums, lens) for sums in _resampled(n_resamples, seed, sides)])
+    low, high = _percentiles(drawn, confidence)
+    return Difference(float(plain), low, high, len(common))
+
+
+def common_images(ours: Sequence[Judged], theirs: Sequence[Judged]) -> int:
+    """How many images both sides were judged on."""
+    return len(np.intersect1d(_rows(ours), _rows(theirs)))
+
+
+def _rows(side: Sequence[Judged]) -> NDArray[Any]:
+    """Every image that any repeat was judged on, once."""
+    for each in side:
+        if each.confusions.ndim != 3 or each.rows.shape != each.confusions.shape[:1]:
+            raise StatisticsError(
+                "Each image needs its row and one confusion matrix, (N,) and (N, 5, 5); "
+                f"got {each.rows.shape} and {each.confusions.shape}."
+            )
+        if len(np.unique(each.rows)) != len(each.rows):
+            raise StatisticsError("A repeat was judged twice on one image; name each image once.")
+    return np.unique(np.concatenate([np.empty(0, np.int64), *(each.rows for each in side)]))
+
+
+def _placed(judged: Judged, common: NDArray[Any]) -> NDArray[np.float64]:
+    """(N, 5, 5) matrices in the order of `common`; zeros where this repeat has none."""
+    placed = np.zeros((len(common), *judged.confusions.shape[1:]))
+    _, places, sources = np.intersect1d(common, judged.rows, assume_unique=True, return_indices=True)
+    placed[places] = judged.confusions[sources]
+    return placed
+
+
+def _differences(sums: Sequence[NDArray[np.float64]], lens: Lens) -> NDArray[np.float64]:
+    """(K,) differences of the two sides' scores from their sums (K, repeats, 5, 5)."""
+    ours, theirs = (_mean_of_repeats(mean_ious(side, lens)) for side in sums)
+    return ours - theirs
+
+
+def _mean_of_repeats(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(K,) means of (K, repeats) scores, without the repeats that have none; NaN where all have none."""
+    counted = ~np.isnan(scores)
+    means = np.full(len(scores), np.nan)
+    total = np.where(counted, scores, 0.0).sum(axis=1)
+    return np.divide(total, counted.sum(axis=1), out=means, where=counted.any(axis=1))
 
 
 def _resampled(
-    n_resamples: int, seed: int, *sides: NDArray[np.float64]
-) -> Iterator[tuple[NDArray[np.float64], ...]]:
-    """Sums over images drawn with replacement, (K, 5, 5) for each side, a bounded number at a time.
+    n_resamples: int, seed: int, sides: Sequence[NDArray[np.float64]]
+) -> Iterator[list[NDArray[np.float64]]]:
+    """Sums over images drawn with replacement, (K, repeats, 5, 5) for each side, a bounded number at a time.
 
     How often each image is drawn is a multinomial count, so that the sums are one matrix product.
     """
@@ -146,62 +159,12 @@ def _resampled(
     for start in range(0, n_resamples, step):
         size = min(step, n_resamples - start)
         times_drawn = rng.multinomial(n_images, np.full(n_images, 1 / n_images), size).astype(np.float64)
-        yield tuple(
-            (times_drawn @ side.reshape(n_images, -1)).reshape(size, *side.shape[1:]) for side in sides
-        )
+        yield [(times_drawn @ side.reshape(n_images, -1)).reshape(size, *side.shape[1:]) for side in sides]
 
 
-def _percentiles(values: NDArray[np.float64], confidence: float) -> tuple[float, float]:
-    known = values[~np.isnan(values)]
+def _percentiles(values: ArrayLike, confidence: float) -> tuple[float, float]:
+    known = np.asarray(values)[~np.isnan(values)]
     if not len(known):
         return math.nan, math.nan
     low, high = np.quantile(known, [0.5 - confidence / 2, 0.5 + confidence / 2])
     return float(low), float(high)
-
-
-def _p_value(deltas: NDArray[np.float64]) -> float:
-    known = deltas[~np.isnan(deltas)]
-    if not len(known):
-        return math.nan
-    fewer = min(np.count_nonzero(known <= 0), np.count_nonzero(known >= 0))
-    return float(min(1.0, 2 * (fewer + 1) / (len(known) + 1)))
-
-
-def _per_image(confusions: ArrayLike) -> NDArray[np.float64]:
-    images = np.asarray(confusions, dtype=np.float64)
-    if images.ndim != 3 or images.shape[1] != images.shape[2]:
-        raise StatisticsError(
-            f"An interval over images needs one confusion matrix an image, (N, 5, 5); got {images.shape}."
-        )
-    if len(images) < 2:
-        raise StatisticsError(
-            f"An interval over images needs at least two; got {len(images)}. Score a larger split."
-        )
-    return images
-
-
-def _paired(
-    ours: NDArray[np.float64], theirs: NDArray[np.float64], rows_a: ArrayLike | None, rows_b: ArrayLike | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    if rows_a is None and rows_b is None:
-        rows_a, rows_b = np.arange(len(ours)), np.arange(len(theirs))
-        if len(ours) != len(theirs):
-            raise StatisticsError(
-                f"{len(ours)} and {len(theirs)} images cannot be paired by order; give the rows of both."
-            )
-    if rows_a is None or rows_b is None:
-        raise StatisticsError("Images can be matched only by the rows of both sides; one side's are missing.")
-    first, second = np.asarray(rows_a), np.asarray(rows_b)
-    for rows, images in ((first, ours), (second, theirs)):
-        if rows.shape != (len(images),) or len(np.unique(rows)) != len(rows):
-            raise StatisticsError(
-                f"Rows must name each of the {len(images)} images once; got {rows.shape} with "
-                f"{len(np.unique(rows))} different ones."
-            )
-    common, places_a, places_b = np.intersect1d(first, second, assume_unique=True, return_indices=True)
-    if len(common) < 2:
-        raise StatisticsError(
-            f"The two were judged on {len(common)} common images; a comparison needs at least two. "
-            "Compare runs with the same dataset and split."
-        )
-    return ours[places_a], theirs[places_b]

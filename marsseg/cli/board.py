@@ -44,8 +44,9 @@ def leaderboard(
 
 
 def _print_board(board: Leaderboard) -> None:
-    query = board.query
-    inform(f"{board.dataset} · lens {query.lens} · decoding {query.decoding} · split {query.split}")
+    from marsseg.services import board_context
+
+    inform(" · ".join(f"{title.lower()} {value}" for title, value in board_context(board).items()))
     numbers = ["#", "Mean IoU", "n", "Δ points", *CLASS_NAMES, "Parameters", "Time"]
     columns = ["#", "Name", *numbers[1:], "ID"]
     print_table(columns, [_cells(rank, row) for rank, row in enumerate(board.rows, start=1)], right=numbers)
@@ -58,7 +59,7 @@ def _cells(rank: int, row: LeaderboardRow) -> list[str]:
         row.name,
         f"{score(row.score)}{spread}",
         str(row.n),
-        _points(row.delta),
+        "baseline" if row.is_baseline else _points(row.delta),
         *map(score, row.class_iou),
         whole(row.parameters),
         duration(row.seconds),

@@ -1,6 +1,7 @@
 """The use cases of the lab: pages, terminal and tests all come in by this door."""
 
-from marsseg.services.board_formats import board_cells, board_columns, leaderboard_text
+from marsseg.services.board_formats import board_cells, board_columns, board_context, leaderboard_text
+from marsseg.services.comparing import Delta
 from marsseg.services.datasets import (
     AddedDataset,
     DatasetReport,
@@ -28,7 +29,6 @@ from marsseg.services.imports import (
 )
 from marsseg.services.lab import DEMO_DATASET, Activity, Lab, activity, open_lab, store_version
 from marsseg.services.leaderboard import (
-    Delta,
     Leaderboard,
     LeaderboardQuery,
     LeaderboardRow,
@@ -104,6 +104,7 @@ __all__ = [
     "add_dataset",
     "board_cells",
     "board_columns",
+    "board_context",
     "dataset_document",
     "dataset_report",
     "dataset_tiles",

@@ -52,6 +52,23 @@ def board_columns(board: Leaderboard) -> list[str]:
             "Parameters", "Seconds", "Runs"]  # fmt: skip
 
 
+def board_context(board: Leaderboard) -> dict[str, str]:
+    """What all rows have in common, without which a score means nothing; by column title."""
+    query = board.query
+    return {
+        "Dataset": board.dataset or "",
+        "Split": query.split,
+        "Lens": query.lens,
+        "Decoding": query.decoding,
+        "Baseline": next((row.name for row in board.rows if row.is_baseline), ""),
+    }
+
+
+def _sentence(board: Leaderboard) -> str:
+    """The context as a line below a table."""
+    return " · ".join(f"{title.lower()}: {value}" for title, value in board_context(board).items() if value)
+
+
 def board_cells(board: Leaderboard) -> list[list[str]]:
     """Rows of the text table; an unknown value is empty."""
     return [_cells(rank, row, board.toggles) for rank, row in enumerate(board.rows, start=1)]
@@ -83,8 +100,9 @@ def _number(value: float | None, form: str = ".4f") -> str:
 def _csv(board: Leaderboard) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(board_columns(board))
-    writer.writerows([[_inert(cell) for cell in row] for row in board_cells(board)])
+    context = board_context(board)
+    writer.writerow([*board_columns(board), *context])
+    writer.writerows([[_inert(cell) for cell in (*row, *context.values())] for row in board_cells(board)])
     return text.getvalue()
 
 
@@ -107,7 +125,7 @@ def _json(board: Leaderboard) -> str:
         "toggles": list(board.toggles),
         "rows": [_document(rank, row, board.toggles) for rank, row in enumerate(board.rows, start=1)],
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _document(rank: int, row: LeaderboardRow, toggles: tuple[str, ...]) -> dict[str, Any]:
@@ -118,10 +136,12 @@ def _document(rank: int, row: LeaderboardRow, toggles: tuple[str, ...]) -> dict[
         "fingerprint": row.fingerprint,
         "runs": list(row.run_ids),
         "n": row.n,
+        "is_baseline": row.is_baseline,
+        "stopped_early": row.is_partial,
         "mean_iou": _plain(row.score),
         "sd": _plain(row.sd),
         "class_iou": [_plain(iou) for iou in row.class_iou],
-        "delta": delta and {"value": delta.value, "low": delta.low, "high": delta.high},
+        "delta": delta and {name: _plain(getattr(delta, name)) for name in ("value", "low", "high")},
         "toggles": {path: row.values.get(path) for path in toggles},
         "parameters": row.parameters,
         "seconds": _plain(row.seconds),
@@ -136,6 +156,7 @@ def _markdown(board: Leaderboard) -> str:
     header = board_columns(board)
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
     lines += ["| " + " | ".join(_markdown_cell(cell) for cell in row) + " |" for row in board_cells(board)]
+    lines += ["", _markdown_cell(_sentence(board))]
     return "\n".join(lines) + "\n"
 
 
@@ -155,6 +176,7 @@ def _latex(board: Leaderboard) -> str:
         *body,
         r"\hline",
         r"\end{tabular}",
+        f"% {' '.join(_sentence(board).split())}",
     ]
     return "\n".join(lines) + "\n"
 

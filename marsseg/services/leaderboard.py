@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -11,15 +11,16 @@ from typing import Any, cast, get_args
 
 import numpy as np
 
-from marsseg.config import RunConfig, describe
+from marsseg.config import describe
 from marsseg.config.describe import FIELDS, format_value
 from marsseg.errors import NotFoundError
 from marsseg.metrics import Decoding, Lens, Split, class_iou, mean_iou
+from marsseg.services.comparing import Delta, RunGroup, deltas_to, group_runs
 from marsseg.services.lab import Lab
-from marsseg.store.records import EvaluationRecord, RunRecord
+from marsseg.statistics import mean_and_sd
+from marsseg.store.records import RunRecord, RunStatus
 
-MAX_INTERVALS = 50
-"""Rows that get an interval of their difference; each costs a bootstrap over images."""
+_RANKED = (RunStatus.COMPLETED, RunStatus.STOPPED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +40,27 @@ class LeaderboardQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Delta:
-    """A difference of mean IoU to the baseline, with a 95 % interval where one can be given."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class LeaderboardRow:
-    """One configuration with all its repeats.
+    """One configuration with all its repeats, or one run that was stopped early, which repeats nothing.
 
     Args:
+        key: what tells rows apart: the fingerprint, or the id of a run that was stopped early.
         name: what differs from the baseline, or the name that a person gave.
-        score: mean over repeats of mean IoU, 0 to 1.
+        is_baseline: whether the others are compared to this one.
+        is_partial: whether this is a run that was stopped before its last epoch.
+        score: mean over repeats of mean IoU, 0 to 1; NaN where no class counts.
         sd: standard deviation over repeats; None for a single run.
         class_iou: five means over repeats, NaN where a class does not count.
-        delta: None for the baseline itself.
+        delta: None for the baseline itself, and where too few images were judged by both.
         values: effective configuration by dotted path.
         seconds: mean training time.
     """
 
+    key: str
     fingerprint: str
     name: str
+    is_baseline: bool
+    is_partial: bool
     run_ids: tuple[str, ...]
     score: float
     sd: float | None
@@ -80,7 +78,12 @@ class LeaderboardRow:
 
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
-    """The ranking, best first. `toggles` are the paths in which the rows differ."""
+    """The ranking, best first.
+
+    Args:
+        baseline: key of the row that the others are compared to; None on an empty board.
+        toggles: the paths in which the rows differ.
+    """
 
     query: LeaderboardQuery
     dataset: str | None
@@ -88,19 +91,6 @@ class Leaderboard:
     rows: tuple[LeaderboardRow, ...]
     toggles: tuple[str, ...]
     version: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Repeats of one configuration with their summed confusion matrices."""
-
-    fingerprint: str
-    runs: tuple[RunRecord, ...]
-    totals: tuple[np.ndarray, ...]
-
-    @property
-    def config(self) -> RunConfig:
-        return self.runs[0].config
 
 
 def make_query(lens: str, decoding: str, split: str, **rest: str | None) -> LeaderboardQuery:
@@ -120,7 +110,7 @@ def make_query(lens: str, decoding: str, split: str, **rest: str | None) -> Lead
 
 
 def leaderboard(lab: Lab, query: LeaderboardQuery | None = None) -> Leaderboard:
-    """Rank all scored runs of one dataset.
+    """Rank the runs of one dataset that were completed, or stopped after an epoch or more.
 
     Raises:
         NotFoundError: the query names an unknown dataset or baseline.
@@ -132,16 +122,16 @@ def leaderboard(lab: Lab, query: LeaderboardQuery | None = None) -> Leaderboard:
 def _ranked(lab: Lab, query: LeaderboardQuery, version: int) -> Leaderboard:
     """Rank once for each version of the store, since a page asks again at every rerun."""
     totals = lab.store.confusion_totals(query.split, query.decoding)
-    runs = [run for run in lab.store.list_runs() if run.id in totals]
+    runs = [run for run in lab.store.list_runs(statuses=_RANKED) if run.id in totals and run.best_epoch]
     dataset = _dataset(lab, query, runs)
-    groups = _group([run for run in runs if run.dataset_name == dataset], totals)
+    groups = group_runs([run for run in runs if run.dataset_name == dataset], totals)
     if not groups:
         return Leaderboard(query, dataset, None, (), (), version)
     baseline = _baseline(query, groups)
-    scored = sorted(groups, key=lambda group: _score(group, query.lens), reverse=True)
-    deltas = _deltas(lab, scored, baseline, query)
-    rows = tuple(_row(group, baseline, deltas[group.fingerprint], query.lens) for group in scored)
-    return Leaderboard(query, dataset, baseline.fingerprint, rows, _toggles(rows), version)
+    ranked = sorted(groups, key=lambda group: _rank(group.score(query.lens)), reverse=True)
+    deltas = deltas_to(lab, baseline, ranked, lens=query.lens, split=query.split, decoding=query.decoding)
+    rows = tuple(_row(group, baseline, deltas.get(group.key), query.lens) for group in ranked)
+    return Leaderboard(query, dataset, baseline.key, rows, _toggles(rows), version)
 
 
 def filter_board(board: Leaderboard, words: str) -> Leaderboard:
@@ -154,7 +144,8 @@ def filter_board(board: Leaderboard, words: str) -> Leaderboard:
 def scored_datasets(lab: Lab) -> list[str]:
     """Names of the datasets that have scored runs, latest first."""
     totals = lab.store.confusion_totals("test", "argmax")
-    return list(dict.fromkeys(run.dataset_name for run in lab.store.list_runs() if run.id in totals))
+    runs = lab.store.list_runs(statuses=_RANKED)
+    return list(dict.fromkeys(run.dataset_name for run in runs if run.id in totals))
 
 
 def _dataset(lab: Lab, query: LeaderboardQuery, runs: Sequence[RunRecord]) -> str | None:
@@ -163,22 +154,11 @@ def _dataset(lab: Lab, query: LeaderboardQuery, runs: Sequence[RunRecord]) -> st
     return runs[0].dataset_name if runs else None
 
 
-def _group(runs: Sequence[RunRecord], totals: Mapping[str, np.ndarray]) -> list[_Group]:
-    """Group runs by fingerprint, oldest group first."""
-    members: defaultdict[str, list[RunRecord]] = defaultdict(list)
-    for run in reversed(runs):
-        members[run.fingerprint].append(run)
-    return [
-        _Group(fingerprint, tuple(runs), tuple(totals[run.id] for run in runs))
-        for fingerprint, runs in members.items()
-    ]
-
-
-def _baseline(query: LeaderboardQuery, groups: Sequence[_Group]) -> _Group:
+def _baseline(query: LeaderboardQuery, groups: Sequence[RunGroup]) -> RunGroup:
     if query.baseline is None:
-        return groups[0]
+        return next((group for group in groups if not group.is_partial), groups[0])
     for group in groups:
-        if query.baseline == group.fingerprint or query.baseline in {run.id for run in group.runs}:
+        if query.baseline == group.key or query.baseline in {run.id for run in group.runs}:
             return group
     raise NotFoundError(
         f"No scored run or configuration {query.baseline!r} on this board to take as the baseline; "
@@ -186,21 +166,20 @@ def _baseline(query: LeaderboardQuery, groups: Sequence[_Group]) -> _Group:
     )
 
 
-def _score(group: _Group, lens: Lens) -> float:
-    """Mean over repeats; -1 where nothing counts, so that such a group ranks last."""
-    scores = [mean_iou(total, lens) for total in group.totals]
-    known = [score for score in scores if not np.isnan(score)]
-    return float(np.mean(known)) if known else -1.0
+def _rank(score: float) -> float:
+    """What to sort by: a row without a score comes last."""
+    return -1.0 if math.isnan(score) else score
 
 
-def _row(group: _Group, baseline: _Group, delta: Delta | None, lens: Lens) -> LeaderboardRow:
-    from marsseg.statistics import mean_and_sd
-
+def _row(group: RunGroup, baseline: RunGroup, delta: Delta | None, lens: Lens) -> LeaderboardRow:
     score, sd = mean_and_sd([mean_iou(total, lens) for total in group.totals])
     seconds = [run.train_seconds for run in group.runs if run.train_seconds is not None]
     return LeaderboardRow(
-        fingerprint=group.fingerprint,
+        key=group.key,
+        fingerprint=group.runs[0].fingerprint,
         name=_name(group, baseline),
+        is_baseline=group is baseline,
+        is_partial=group.is_partial,
         run_ids=tuple(run.id for run in group.runs),
         score=score,
         sd=sd,
@@ -212,70 +191,22 @@ def _row(group: _Group, baseline: _Group, delta: Delta | None, lens: Lens) -> Le
     )
 
 
-def _name(group: _Group, baseline: _Group) -> str:
+def _name(group: RunGroup, baseline: RunGroup) -> str:
     """A name that a person typed wins; otherwise what differs from the baseline of this board."""
-    if group is baseline:
-        return group.runs[0].name
     typed = next((run.config.name for run in group.runs if run.config.name), "")
-    return typed or describe(group.config, baseline.config)
+    name = typed or describe(group.config, baseline.config)
+    if group is baseline:
+        name = group.runs[0].name
+    return f"{name} (stopped early)" if group.is_partial else name
 
 
-def _mean_class_iou(group: _Group, lens: Lens) -> tuple[float, ...]:
+def _mean_class_iou(group: RunGroup, lens: Lens) -> tuple[float, ...]:
     stacked = np.stack([class_iou(total, lens) for total in group.totals])
     counted = ~np.isnan(stacked)
     sums = np.where(counted, stacked, 0.0).sum(axis=0)
     return tuple(
         float(total / n) if n else float("nan") for total, n in zip(sums, counted.sum(axis=0), strict=True)
     )
-
-
-def _deltas(
-    lab: Lab, groups: Sequence[_Group], baseline: _Group, query: LeaderboardQuery
-) -> dict[str, Delta | None]:
-    others = [group for group in groups if group is not baseline]
-    deltas: dict[str, Delta | None] = {baseline.fingerprint: None}
-    base_score = _score(baseline, query.lens)
-    for group in others:
-        deltas[group.fingerprint] = Delta(_score(group, query.lens) - base_score)
-    with_intervals = others[:MAX_INTERVALS]
-    run_ids = [run.id for group in [baseline, *with_intervals] for run in group.runs]
-    records = {
-        record.run_id: record for record in lab.store.list_evaluations(run_ids, query.split, query.decoding)
-    }
-    reference = _pooled(baseline, records)
-    for group in with_intervals:
-        deltas[group.fingerprint] = _delta(
-            deltas[group.fingerprint], _pooled(group, records), reference, query.lens
-        )
-    return deltas
-
-
-def _delta(
-    plain: Delta | None, ours: Mapping[int, np.ndarray], reference: Mapping[int, np.ndarray], lens: Lens
-) -> Delta | None:
-    """Add the bootstrap interval over the images that both groups were judged on."""
-    from marsseg.statistics import paired_difference
-
-    rows = sorted(ours.keys() & reference.keys())
-    if plain is None or len(rows) < 2:
-        return plain
-    difference = paired_difference(
-        np.stack([ours[row] for row in rows]), np.stack([reference[row] for row in rows]), lens
-    )
-    shift = plain.value - difference.delta
-    return Delta(plain.value, difference.low + shift, difference.high + shift)
-
-
-def _pooled(group: _Group, records: Mapping[str, EvaluationRecord]) -> dict[int, np.ndarray]:
-    """Confusion matrices by image, summed over the repeats that were judged on it."""
-    pooled: dict[int, np.ndarray] = {}
-    for run in group.runs:
-        record = records.get(run.id)
-        if record is None:
-            continue
-        for row, confusion in zip(record.rows.tolist(), record.confusions, strict=True):
-            pooled[row] = pooled[row] + confusion if row in pooled else confusion
-    return pooled
 
 
 def _toggles(rows: Sequence[LeaderboardRow]) -> tuple[str, ...]:

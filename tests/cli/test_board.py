@@ -47,7 +47,7 @@ def test_the_table_reads_in_points(marsseg: Command, two_runs: tuple[str, str]) 
     answer = marsseg("leaderboard")
     assert f"{100 * (iou(0.9) - iou(0.8)):+.1f}" in answer.out
     assert "+residual" in answer.out
-    assert "lens terrain · decoding terrain_only · split test" in answer.err
+    assert "split test · lens terrain · decoding terrain_only · baseline a run" in answer.err
 
 
 def test_csv_has_a_row_a_configuration(marsseg: Command, two_runs: tuple[str, str]) -> None:

@@ -11,7 +11,9 @@ from sklearn.metrics import jaccard_score
 
 from marsseg import services
 from marsseg.errors import NotFoundError
+from marsseg.services import comparing
 from marsseg.services.lab import Lab
+from marsseg.store.records import RunStatus
 from tests.support.labs import DATASET, config, finish_run, queue_run
 
 
@@ -109,11 +111,74 @@ def test_text_formats_hold_the_same_rows(lab: Lab) -> None:
         [row["mean_iou"] for row in document["rows"]], abs=1e-4
     )
     markdown = services.leaderboard_text(board, "md").splitlines()
-    assert len(markdown) == 2 + 2
+    assert len(markdown) == 2 + 2 + 2
+    assert markdown[-1].startswith("dataset: bands · split: test · lens: terrain")
     assert any(r"a\|b" in line for line in markdown)
     latex = services.leaderboard_text(board, "latex")
     assert r"a|b \& =c\_\%" in latex
     assert latex.count(r"\\") == 3
+
+
+def test_every_form_says_what_its_scores_are_of(lab: Lab) -> None:
+    finish_run(lab, config(), name="plain")
+    board = _board(lab, lens="strict", decoding="argmax", split="validation")
+    for form in ("csv", "md", "latex"):
+        text = services.leaderboard_text(board, form).replace("\\", "")
+        assert all(word in text for word in (DATASET, "strict", "argmax", "validation", "plain")), form
+    document = json.loads(services.leaderboard_text(board, "json"))
+    assert (document["lens"], document["decoding"], document["split"]) == ("strict", "argmax", "validation")
+    assert document["rows"][0]["is_baseline"] is True
+
+
+def test_a_stopped_run_is_no_repeat_and_an_untrained_one_no_row(lab: Lab) -> None:
+    done = finish_run(lab, config())
+    stopped = finish_run(lab, config(train__seed=1), epochs=2, status=RunStatus.STOPPED, error_rate=0.1)
+    finish_run(lab, config(train__seed=2), epochs=0, status=RunStatus.STOPPED)
+    finish_run(lab, config(train__seed=3), status=RunStatus.FAILED)
+    top, base = _board(lab).rows
+    assert (top.run_ids, base.run_ids) == ((stopped.id,), (done.id,))
+    assert top.is_partial
+    assert top.name.endswith("(stopped early)")
+    assert base.is_baseline
+    assert top.key != base.key
+    assert _board(lab, baseline=stopped.id).baseline == top.key
+
+
+def test_scores_on_other_tiles_are_compared_on_the_common_ones(lab: Lab) -> None:
+    runs = [
+        finish_run(lab, config(data__test_fraction=0.4, data__split_seed=seed), error_rate=rate)
+        for seed, rate in ((0, 0.3), (7, 0.1))
+    ]
+    splits = [services.split_of(lab, run.config.data).test for run in runs]
+    common = np.intersect1d(*splits)
+    assert 2 <= len(common) < len(splits[0])
+    truth = services.dataset_tiles(lab, DATASET).masks[common]
+    scores = []
+    for run, split in zip(runs, splits, strict=True):
+        masks = np.load(lab.settings.run_dir(run.id) / "predictions" / "test_terrain_only.npy")
+        predicted = masks[np.searchsorted(split, common)]
+        labelled = truth != 0
+        scores.append(
+            jaccard_score(truth[labelled], predicted[labelled], labels=[1, 2, 3, 4], average="macro")
+        )
+    top, _ = _board(lab).rows
+    assert top.delta is not None
+    assert top.delta.value == pytest.approx(scores[1] - scores[0])
+    assert top.delta.value != pytest.approx(top.score - _board(lab).rows[1].score, abs=1e-6)
+
+
+def test_a_row_too_many_for_an_interval_is_compared_on_the_same_tiles_only(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish_run(lab, config(), error_rate=0.3)
+    finish_run(lab, config(data__split_seed=7), error_rate=0.2)
+    finish_run(lab, config(model__residual=True), error_rate=0.1)
+    monkeypatch.setattr(comparing, "MAX_INTERVALS", 0)
+    top, other_tiles, base = _board(lab).rows
+    assert top.delta is not None
+    assert (top.delta.value, top.delta.low) == (pytest.approx(top.score - base.score), None)
+    assert other_tiles.delta is None
+    assert (other_tiles.is_baseline, base.is_baseline) == (False, True)
 
 
 def test_a_name_is_never_a_spreadsheet_formula(lab: Lab) -> None:

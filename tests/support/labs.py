@@ -61,7 +61,7 @@ def finish_run(
         lab.store.add_epoch(run.id, token, _epoch(epoch, error_rate))
     _write_predictions(lab, run, token, error_rate)
     lab.store.record_facts(run.id, token, parameters=12_345, class_weights=(0.0, 1.0, 1.0, 1.0, 1.0))
-    lab.store.finish(run.id, token, status, f"{epochs} epochs", best_epoch=epochs)
+    lab.store.finish(run.id, token, status, f"{epochs} epochs", best_epoch=epochs or None)
     return lab.store.get_run(run.id)
 
 

@@ -1,0 +1,115 @@
+"""Runs that repeat one another, and how far such groups differ from a baseline."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from marsseg.config import RunConfig
+from marsseg.metrics import Decoding, Lens, Split, mean_iou
+from marsseg.services.lab import Lab
+from marsseg.statistics import common_images, mean_and_sd, paired_difference
+from marsseg.store.records import EvaluationRecord, RunRecord, RunStatus
+
+MAX_INTERVALS = 50
+"""Rows that get an interval of their difference; each costs a bootstrap over images."""
+_SPLIT_FIELDS = tuple(
+    f"data.{name}" for name in ("validation_fraction", "test_fraction", "split_seed", "folds", "fold")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A difference of mean IoU to the baseline on the images that both were judged on.
+
+    Args:
+        low, high: 95 % interval, where one can be given.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunGroup:
+    """What becomes a row: its key, its runs, the oldest first, and their summed confusion matrices."""
+
+    key: str
+    runs: tuple[RunRecord, ...]
+    totals: tuple[np.ndarray, ...]
+
+    @property
+    def config(self) -> RunConfig:
+        """What all its runs do, seed and fold aside."""
+        return self.runs[0].config
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether this is a run that was stopped before its last epoch."""
+        return self.runs[0].status is not RunStatus.COMPLETED
+
+    @property
+    def tiles(self) -> frozenset[Hashable]:
+        """What decides on which tiles the runs were judged."""
+        return frozenset(
+            (run.dropped_rows, *(run.config.effective().get(path) for path in _SPLIT_FIELDS))
+            for run in self.runs
+        )
+
+    def score(self, lens: Lens) -> float:
+        """Mean over repeats; NaN where nothing counts."""
+        return mean_and_sd([mean_iou(total, lens) for total in self.totals])[0]
+
+
+def group_runs(runs: Sequence[RunRecord], totals: Mapping[str, np.ndarray]) -> list[RunGroup]:
+    """Completed runs by fingerprint, and each stopped run alone; oldest group first."""
+    members: defaultdict[str, list[RunRecord]] = defaultdict(list)
+    for run in reversed(runs):
+        members[run.fingerprint if run.status is RunStatus.COMPLETED else run.id].append(run)
+    return [
+        RunGroup(key, tuple(repeats), tuple(totals[run.id] for run in repeats))
+        for key, repeats in members.items()
+    ]
+
+
+def deltas_to(
+    lab: Lab,
+    baseline: RunGroup,
+    groups: Sequence[RunGroup],
+    *,
+    lens: Lens,
+    split: Split,
+    decoding: Decoding,
+) -> dict[str, Delta | None]:
+    """Differences of the other groups to the baseline by key; an interval for the first `MAX_INTERVALS`.
+
+    None where too few images were judged by both, or one side has no score.
+    """
+    others = [group for group in groups if group is not baseline]
+    closer, rest = others[:MAX_INTERVALS], others[MAX_INTERVALS:]
+    run_ids = [run.id for group in [baseline, *closer] for run in group.runs]
+    judged = {each.run_id: each for each in lab.store.list_evaluations(run_ids, split, decoding)}
+    plain = {group.key: _plain_delta(group, baseline, lens) for group in rest}
+    return plain | {group.key: _delta(group, baseline, judged, lens) for group in closer}
+
+
+def _delta(
+    group: RunGroup, baseline: RunGroup, judged: Mapping[str, EvaluationRecord], lens: Lens
+) -> Delta | None:
+    """The difference with its bootstrap interval over the images that both groups were judged on."""
+    ours, theirs = ([judged[run.id] for run in side.runs if run.id in judged] for side in (group, baseline))
+    if common_images(ours, theirs) < 2:
+        return None
+    difference = paired_difference(ours, theirs, lens)
+    return None if math.isnan(difference.delta) else Delta(difference.delta, difference.low, difference.high)
+
+
+def _plain_delta(group: RunGroup, baseline: RunGroup, lens: Lens) -> Delta | None:
+    """The difference of the scores, if they are of the same tiles."""
+    value = group.score(lens) - baseline.score(lens)
+    return None if math.isnan(value) or group.tiles != baseline.tiles else Delta(value)
