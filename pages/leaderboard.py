@@ -46,8 +46,7 @@ if not ranked.rows:
                 st.page_link("pages/runs.py", label=label, icon=":material/timeline:")
     st.stop()
 
-board_controls.render_baseline(ranked)
-words, columns = board_controls.render_view(len(ranked.rows))
+words, columns = board_controls.render_view(ranked)
 shown = services.filter_board(ranked, words)
 if not shown.rows:
     st.caption("No row holds all of these words; empty the filter to see every row.")

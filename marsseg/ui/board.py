@@ -10,7 +10,7 @@ import streamlit as st
 
 from marsseg.classes import CLASSES
 from marsseg.config.describe import FIELDS, format_value
-from marsseg.ui import formats, keys
+from marsseg.ui import formats, keys, text, theme
 from marsseg.ui.kinds import Kind, shape_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 OPTIONAL_COLUMNS = ("Interval of Δ", "Class IoU", "Toggles", "Parameters", "Time", "n")
 CHART_ROWS = 30
 """Rows that the charts show; the table shows all."""
+DELTA = "Δ points"
 _ROW_HEIGHT = 35
+_NAME_WIDTH = 260
+_BASELINE_STYLE = "background-color: rgba(200, 94, 48, 0.14); font-weight: 600"
 
 
 def board_frame(board: Leaderboard, columns: Sequence[str] = OPTIONAL_COLUMNS) -> pd.DataFrame:
@@ -34,18 +37,18 @@ def board_frame(board: Leaderboard, columns: Sequence[str] = OPTIONAL_COLUMNS) -
 
 
 def render_board(board: Leaderboard, columns: Sequence[str], selected: Sequence[str]) -> list[str]:
-    """Draw the table and return the fingerprints of the selected rows.
+    """Draw the table and return the keys of the selected rows.
 
     Args:
-        selected: fingerprints selected before; they stay selected when the data change.
+        selected: keys of the rows selected before; they stay selected when the data change.
     """
-    fingerprints = [row.fingerprint for row in board.rows]
-    positions = [i for i, fingerprint in enumerate(fingerprints) if fingerprint in selected]
+    rows = [row.key for row in board.rows]
+    positions = [i for i, row in enumerate(rows) if row in selected]
     event = st.dataframe(
-        _styled(board_frame(board, columns)),
+        board_styler(board, columns),
         column_config=_column_config(board),
         hide_index=True,
-        key=keys.board_table(hash((*fingerprints, *columns))),
+        key=keys.board_table(hash((*rows, *columns))),
         on_select="rerun",
         selection_mode="multi-row",
         selection_default={"selection": {"rows": positions, "columns": [], "cells": []}},
@@ -54,17 +57,16 @@ def render_board(board: Leaderboard, columns: Sequence[str], selected: Sequence[
         placeholder=formats.UNKNOWN,
         alt="Leaderboard of configurations, best first",
     )
-    return [fingerprints[i] for i in event["selection"]["rows"]]
+    return [rows[i] for i in event["selection"]["rows"]]
 
 
 def _cells(rank: int, row: LeaderboardRow, board: Leaderboard, columns: Sequence[str]) -> dict[str, Any]:
-    delta = row.delta
     cells: dict[str, Any] = {
         "#": rank,
         "What differs": row.name,
         "Mean IoU": row.score,
         "± sd": row.sd,
-        "Δ points": None if delta is None else delta.value * 100,
+        DELTA: _points(row),
     }
     if "Interval of Δ" in columns:
         cells["95 % interval"] = _interval(row)
@@ -81,11 +83,16 @@ def _cells(rank: int, row: LeaderboardRow, board: Leaderboard, columns: Sequence
     return cells
 
 
+def _points(row: LeaderboardRow) -> float | None:
+    """The difference in points; the baseline's own is 0, so that it sorts among the others."""
+    if row.is_baseline:
+        return 0.0
+    return None if row.delta is None else row.delta.value * 100
+
+
 def _interval(row: LeaderboardRow) -> str | None:
     delta = row.delta
-    if delta is None:
-        return "baseline"
-    if delta.low is None or delta.high is None:
+    if delta is None or delta.low is None or delta.high is None:
         return None
     return f"{formats.signed(delta.low * 100)} … {formats.signed(delta.high * 100)}"
 
@@ -105,10 +112,27 @@ def _counted(board: Leaderboard) -> list[Any]:
     return [each for each in CLASSES if each.index or board.query.lens != "terrain"]
 
 
-def _styled(frame: pd.DataFrame) -> Styler:
-    """Shade the class columns from 0 to 1, so that weak classes show; transparent enough for both themes."""
+def board_styler(board: Leaderboard, columns: Sequence[str] = OPTIONAL_COLUMNS) -> Styler:
+    """The frame as people read it: signs as wide as digits, weak classes pale, the baseline marked.
+
+    All shades are transparent enough for both themes.
+    """
+    frame = board_frame(board, columns)
+    at = [i for i, row in enumerate(board.rows) if row.is_baseline]
     classes: list[Hashable] = [each.name for each in CLASSES if each.name in frame]
-    return frame.style.map(_shade, subset=classes)
+    others: list[Hashable] = [name for name in frame if name not in classes]
+    return (
+        frame.style.format(_signed, subset=[DELTA])
+        .format("baseline", subset=(at, [DELTA]))
+        .map(_shade, subset=classes)
+        # Columns that stay in sight are gray by themselves, as if they mattered less.
+        .map(lambda _: f"color: {theme.text_color()}", subset=["What differs"])
+        .map(lambda _: _BASELINE_STYLE, subset=(at, others))
+    )
+
+
+def _signed(points: Any) -> str:
+    return formats.signed(points)
 
 
 def _shade(value: Any) -> str:
@@ -120,11 +144,12 @@ def _shade(value: Any) -> str:
 def _column_config(board: Leaderboard) -> dict[str, Any]:
     number = st.column_config.NumberColumn
     config: dict[str, Any] = {
-        "#": number(width=40),
-        "What differs": st.column_config.TextColumn(width="medium"),
+        "#": number(width=40, pinned=True),
+        "What differs": st.column_config.TextColumn(width=_NAME_WIDTH, pinned=True),
         "Mean IoU": number(format="%.3f", help=f"{board.query.lens} lens, mean over repeats"),
         "± sd": number(format="%.3f", help="Standard deviation over repeats; – for a single run"),
-        "Δ points": number(format="%+.1f", help="Difference to the baseline in hundredths of mean IoU"),
+        # No format here: the one of `board_styler` writes a true minus sign.
+        DELTA: number(help="Difference to the baseline in hundredths of mean IoU"),
         "95 % interval": st.column_config.TextColumn(
             help="Paired bootstrap over test images: how far the difference could be luck of the images"
         ),
@@ -132,11 +157,19 @@ def _column_config(board: Leaderboard) -> dict[str, Any]:
         "Minutes": number(format="%.1f", help="Mean training time"),
         "n": number(help="Runs that differ in the seed alone"),
     }
-    for path in board.toggles:
-        if shape_of(FIELDS[path]).kind in {Kind.INTEGER, Kind.NUMBER}:
-            config[FIELDS[path].ui.label] = number(format="plain")
+    config |= {FIELDS[path].ui.label: _toggle_column(path, board.toggles) for path in board.toggles}
     config |= {each.name: number(each.name.capitalize(), format="%.3f") for each in CLASSES}
     return config
+
+
+def _toggle_column(path: str, toggles: Sequence[str]) -> Any:
+    """A toggle goes by the short word that names runs too; the whole label stands in the help."""
+    ui = FIELDS[path].ui
+    alike = sum(FIELDS[other].ui.short_name == ui.short_name for other in toggles) > 1
+    title, explanation = (ui.label if alike else ui.short_name), f"{ui.label}. {text.markdown(ui.help)}"
+    if shape_of(FIELDS[path]).kind in {Kind.INTEGER, Kind.NUMBER}:
+        return st.column_config.NumberColumn(title, format="plain", help=explanation)
+    return st.column_config.TextColumn(title, help=explanation)
 
 
 def render_board_charts(board: Leaderboard) -> None:
@@ -144,27 +177,32 @@ def render_board_charts(board: Leaderboard) -> None:
     # Plotly takes half a second to import, which an empty board need not wait for.
     from marsseg.ui import charts
 
-    shown = board.rows[:CHART_ROWS]
-    others = [row for row in shown if row.delta is not None]
-    baseline = next((row.name for row in board.rows if row.delta is None), "the baseline")
-    left, right = st.columns(2, gap="large")
-    with left:
+    baseline = next((row for row in board.rows if row.is_baseline), None)
+    name = "the baseline" if baseline is None else text.shorten(baseline.name, 60)
+    grid = st.grid(2, min_column_width=400, gap="medium")
+    with grid.cell():
         st.subheader("What each change is worth")
+        others = [row for row in board.rows[:CHART_ROWS] if row.delta is not None]
         if others:
             differences = [_difference(row, charts.Interval) for row in others]
-            charts.render_chart(charts.forest_plot(differences, baseline=baseline), keys.BOARD_FOREST)
-            st.caption("Filled points: the 95 % interval over test images stays clear of zero.")
+            charts.render_chart(charts.forest_plot(differences, baseline=name), keys.BOARD_FOREST)
+            st.caption(
+                f"Compared with {text.markdown(name)}. Filled points: the 95 % interval over test images "
+                "stays clear of zero."
+            )
         else:
             st.caption("Differences appear here once a second configuration has been scored.")
-    with right:
+    with grid.cell():
         st.subheader("Score and cost")
         points = [
-            charts.CostPoint(row.name, row.parameters, row.score, emphasis=row.delta is None) for row in shown
+            charts.CostPoint(row.name, row.parameters, row.score, emphasis=row is baseline)
+            for row in board.rows
+            if row in board.rows[:CHART_ROWS] or row is baseline
         ]
         charts.render_chart(
             charts.cost_chart(points, cost_name="parameters", logarithmic=True), keys.BOARD_COST
         )
-        st.caption("The star is the baseline.")
+        st.caption("The star is the baseline; hover over a point for its name.")
 
 
 def _difference(row: LeaderboardRow, interval: Callable[..., Any]) -> Any:

@@ -26,7 +26,7 @@ _EXPORTS = {
 
 def render_controls(datasets: Sequence[str]) -> dict[str, str | None]:
     """Lens, decoding, split and dataset; all of them stand in the address."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, gap="medium"):
         lens = st.segmented_control(
             "Lens", LENSES, key=keys.LENS, default="terrain", required=True, bind="query-params",
             help="terrain: labelled pixels, mean over the four terrain classes. course: one predicted "
@@ -56,21 +56,23 @@ def render_controls(datasets: Sequence[str]) -> dict[str, str | None]:
     }
 
 
-def render_view(rows: int) -> tuple[str, list[str]]:
-    """Filter words and the columns to show."""
+def render_view(board: Leaderboard) -> tuple[str, list[str]]:
+    """What to compare with; returns the filter's words and the columns to show."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        _baseline(board)
         words = st.text_input(
-            "Filter", key=keys.BOARD_FILTER, placeholder=f"Words in {rows} names and toggles",
+            "Filter", key=keys.BOARD_FILTER, placeholder=f"Words in {len(board.rows)} names and toggles",
             bind="query-params", width=320, icon=":material/filter_list:",
         )  # fmt: skip
-        columns = st.pills(
-            "Columns", OPTIONAL_COLUMNS, selection_mode="multi", default=list(OPTIONAL_COLUMNS),
-            key=keys.BOARD_COLUMNS, persist_state="session",
-        )  # fmt: skip
+        with st.popover("Columns", icon=":material/view_column:"):
+            columns = st.pills(
+                "Columns", OPTIONAL_COLUMNS, selection_mode="multi", default=list(OPTIONAL_COLUMNS),
+                key=keys.BOARD_COLUMNS, persist_state="session", label_visibility="collapsed",
+            )  # fmt: skip
     return words or "", list(columns)
 
 
-def render_baseline(board: Leaderboard) -> None:
+def _baseline(board: Leaderboard) -> None:
     """Choose which row differences are taken to; the widget shows what the board was ranked with."""
     names = _distinct_names(board)
 
@@ -82,28 +84,28 @@ def render_baseline(board: Leaderboard) -> None:
         "Baseline",
         list(names),
         key=keys.BASELINE_WIDGET,
-        format_func=lambda fingerprint: names[fingerprint],
+        format_func=lambda key: names[key],
         on_change=choose,
-        width=420,
+        width=360,
         help="Differences and names of all rows are taken to this one.",
     )
 
 
 def _distinct_names(board: Leaderboard) -> dict[str, str]:
-    """Short names by fingerprint; alike ones tell their fingerprint, since a widget knows names alone."""
-    names = {row.fingerprint: text.shorten(row.name, 48) for row in board.rows}
+    """Short names by row key; alike ones tell their key, since a widget knows names alone."""
+    names = {row.key: text.shorten(row.name, 48) for row in board.rows}
     seen = Counter(names.values())
     return {key: f"{name} ({key[:6]})" if seen[name] > 1 else name for key, name in names.items()}
 
 
-def representatives(board: Leaderboard, fingerprints: Sequence[str]) -> list[str]:
+def representatives(board: Leaderboard, chosen: Sequence[str]) -> list[str]:
     """The latest run of each selected row."""
-    return [row.run_ids[-1] for row in board.rows if row.fingerprint in fingerprints]
+    return [row.run_ids[-1] for row in board.rows if row.key in chosen]
 
 
-def render_diff(board: Leaderboard, fingerprints: Sequence[str]) -> None:
+def render_diff(board: Leaderboard, chosen: Sequence[str]) -> None:
     """Show where the selected configurations differ, field by field."""
-    rows = [row for row in board.rows if row.fingerprint in fingerprints]
+    rows = [row for row in board.rows if row.key in chosen]
     with st.popover("Diff configs", icon=":material/difference:", disabled=len(rows) < 2):
         if len(rows) < 2:
             return
@@ -140,4 +142,4 @@ def _differing(rows: Sequence[LeaderboardRow]) -> list[str]:
 
 def _column(row: LeaderboardRow) -> str:
     """A title that stays unique when two rows share a name."""
-    return f"{text.markdown(text.shorten(row.name, 40))} ({row.fingerprint[:4]})"
+    return f"{text.markdown(text.shorten(row.name, 40))} ({row.key[:6]})"

@@ -6,6 +6,7 @@ import csv
 import io
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -25,6 +26,14 @@ def table(app: AppTest) -> pd.DataFrame:
     return app.dataframe[0].value
 
 
+def differences(app: AppTest) -> list[str]:
+    """Δ as people read it, which is not how it sorts."""
+    shown = table(app)
+    bytes_ = app.dataframe[0].proto.arrow_data.styler.display_values
+    written = pa.ipc.open_stream(bytes_).read_pandas()
+    return [str(cell) for cell in written.iloc[:, shown.columns.get_loc("Δ points")]]
+
+
 def board(lab: Lab, **query: str) -> services.Leaderboard:
     usual = {"lens": "terrain", "decoding": "terrain_only", "split": "test"}
     return services.leaderboard(lab, services.make_query(**{**usual, **query}))
@@ -39,7 +48,7 @@ def select(app: AppTest, *rows: int) -> AppTest:
 def test_an_empty_board_starts_the_demo_ablation(first_visit: Lab, woken: list[str]) -> None:
     app = press(open_page("leaderboard"), "Run the demo ablation")
     waiting = services.queue(first_visit)
-    assert [run.name for run in waiting] == ["baseline", "+residual", "+SE +residual"]
+    assert [run.name for run in waiting] == ["Demo ablation · baseline", "+residual", "+SE +residual"]
     assert {run.status for run in waiting} == {RunStatus.QUEUED}
     assert woken
     assert "First results are on their way" in words(app)
@@ -62,13 +71,14 @@ def test_runs_that_failed_are_pointed_at(lab: Lab) -> None:
 
 
 def test_rows_are_ranked_and_grouped_by_configuration(scored: Lab) -> None:
-    shown = table(open_page("leaderboard"))
+    app = open_page("leaderboard")
+    shown = table(app)
     assert shown["What differs"].tolist() == ["+residual", AWKWARD, "plain"]
     assert shown["n"].tolist() == [1, 1, 2]
     assert shown["Mean IoU"].is_monotonic_decreasing
     assert shown["± sd"].isna().tolist() == [True, True, False]
-    assert shown["Δ points"].isna().tolist() == [False, False, True]
-    assert shown["95 % interval"][2] == "baseline"
+    assert differences(app)[2] == "baseline"
+    assert shown["95 % interval"].isna().tolist() == [False, False, True]
     assert shown["95 % interval"][0].startswith("+")
 
 
@@ -90,20 +100,26 @@ def test_a_link_holds_how_the_board_is_scored_and_filtered(scored: Lab) -> None:
     assert table(app)["Mean IoU"].tolist() == [board(scored, lens="course", split="validation").rows[0].score]
 
 
+def test_less_is_written_with_a_true_minus_sign(scored: Lab) -> None:
+    best = board(scored).rows[0]
+    written = differences(open_page("leaderboard", baseline=best.key))
+    assert all(cell.startswith("−") for cell in written[1:])
+
+
 def test_another_baseline_changes_the_differences(scored: Lab) -> None:
     rows = board(scored).rows
     app = open_page("leaderboard")
     first = table(app)["Δ points"].tolist()
-    app.get_by_key(keys.BASELINE_WIDGET).set_value(rows[0].fingerprint).run()
+    app.get_by_key(keys.BASELINE_WIDGET).set_value(rows[0].key).run()
     shown = table(app)
     assert shown["Δ points"].tolist()[1:] == pytest.approx(
         [100 * (row.score - rows[0].score) for row in rows[1:]]
     )
     assert shown["Δ points"].tolist() != first
-    assert app.query_params["baseline"] == rows[0].fingerprint
+    assert app.query_params["baseline"] == rows[0].key
     go_to(app, "data")
     go_to(app, "leaderboard")
-    assert table(app)["95 % interval"][0] == "baseline"
+    assert differences(app)[0] == "baseline"
 
 
 def test_rows_of_one_name_can_be_told_apart_as_baselines(scored: Lab) -> None:
@@ -116,11 +132,11 @@ def test_rows_of_one_name_can_be_told_apart_as_baselines(scored: Lab) -> None:
 
 def test_a_baseline_that_is_gone_gives_way_to_the_usual_one(scored: Lab) -> None:
     best = board(scored).rows[0]
-    app = open_page("leaderboard", baseline=best.fingerprint)
-    assert table(app)["95 % interval"][0] == "baseline"
+    app = open_page("leaderboard", baseline=best.key)
+    assert differences(app)[0] == "baseline"
     services.delete(scored, best.run_ids[0])
     app.run()
-    assert table(app)["95 % interval"].tolist()[-1] == "baseline"
+    assert differences(app)[-1] == "baseline"
 
 
 def test_words_filter_rows_and_an_empty_answer_says_so(scored: Lab) -> None:
@@ -210,7 +226,7 @@ def test_each_dataset_has_a_board_of_its_own(scored: Lab) -> None:
     finish_run(scored, config(data__dataset="other"), name="elsewhere")
     app = open_page("leaderboard")
     assert table(app)["What differs"].tolist() == ["elsewhere"]
-    best = board(scored, dataset="bands").rows[0].fingerprint
+    best = board(scored, dataset="bands").rows[0].key
     app.get_by_key(keys.BOARD_DATASET).set_value("bands").run()
     app.get_by_key(keys.BASELINE_WIDGET).set_value(best).run()
     assert len(table(app)) == 3

@@ -125,3 +125,35 @@ def test_the_last_known_value_of_a_sparkline_is_a_dot():
     line, dot = charts.sparkline([0.1, 0.4, None]).data
     assert (dot.x, dot.y) == ((2,), (0.4,))
     assert list(line.y) == [0.1, 0.4, None]
+
+
+def cost_figure(points):
+    return charts.cost_chart(
+        [charts.CostPoint(*point) for point in points], cost_name="parameters", logarithmic=True
+    )
+
+
+def test_labels_of_one_spot_do_not_cover_each_other():
+    figure = cost_figure([(f"run number {i}", 500_000 + i, 0.5) for i in range(6)])
+    (trace,) = figure.data
+    shown = [(words, place) for words, place in zip(trace.text, trace.textposition, strict=True) if words]
+    assert 1 <= len(shown) < 6
+    assert len({place for _, place in shown}) == len(shown)
+
+
+def test_the_starred_point_and_those_worth_their_cost_are_labelled_among_many():
+    many = [(f"other {i}", 1e6 + 1e4 * i, 0.3 + 0.001 * i) for i in range(20)]
+    figure = cost_figure([("cheap", 1e4, 0.4), ("best", 1e5, 0.7), ("base", 1e3, 0.2, True), *many])
+    assert {words for words in figure.data[0].text if words} == {"cheap", "best", "base"}
+
+
+def test_a_run_of_unknown_cost_is_left_out():
+    figure = cost_figure([("a", None, 0.4), ("b", 5e5, NAN), ("c", 5e5, 0.6)])
+    assert list(figure.data[0].y) == [0.6]
+
+
+@pytest.mark.parametrize("costs", [[5e5], [5e5, 5.1e5], [1e4, 1e6], [1e3, 1e8]])
+def test_cost_ticks_are_few_round_and_in_sight(costs):
+    axis = cost_figure([("run", cost, 0.5) for cost in costs]).layout.xaxis
+    assert 2 <= len(axis.tickvals) <= 9
+    assert all(10 ** axis.range[0] <= tick <= 10 ** axis.range[1] for tick in axis.tickvals)

@@ -6,14 +6,9 @@ so that a figure is readable on light and dark ground. Unknown values are gaps, 
 
 from marsseg.ui.charts.base import render_chart
 from marsseg.ui.charts.classes import class_share_chart, class_weight_chart
-from marsseg.ui.charts.comparison import (
-    CostPoint,
-    Interval,
-    cost_chart,
-    forest_plot,
-    score_chart,
-)
+from marsseg.ui.charts.comparison import Interval, forest_plot, score_chart
 from marsseg.ui.charts.confusion import confusion_chart
+from marsseg.ui.charts.cost import CostPoint, cost_chart
 from marsseg.ui.charts.curves import iou_chart, learning_rate_chart, loss_chart, sparkline
 from marsseg.ui.charts.losses import focal_chart, focal_loss
 

@@ -1,4 +1,4 @@
-"""Runs beside one another: scores with intervals, differences to a baseline, score against cost."""
+"""Runs beside one another, a row each: scores with intervals, differences to a baseline."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from marsseg.ui import formats, text
 from marsseg.ui.charts.base import known, new_figure, row_labels, zero_line
 
 _ROW = 26
+_AROUND = 96
+"""Pixels for the axis, its title and the margins."""
 _WHISKER = "rgb(128, 120, 112)"
 _HOVER = "%{customdata}<extra></extra>"
 
@@ -34,18 +36,6 @@ class Interval:
     high: float | None = None
     n: int | None = None
     emphasis: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class CostPoint:
-    """One run in the plane of cost and score."""
-
-    label: str
-    cost: float | None
-    score: float | None
-    low: float | None = None
-    high: float | None = None
-    emphasis: bool = False
 
 
 def score_chart(rows: Sequence[Interval], *, score_name: str = "mean IoU") -> go.Figure:
@@ -83,46 +73,12 @@ def forest_plot(rows: Sequence[Interval], *, baseline: str) -> go.Figure:
             hovertemplate=_HOVER,
         )
     )
-    name = text.chart_label(text.shorten(baseline, 48))
-    figure.update_xaxes(title=f"points of mean IoU more or less than {name}", tickformat="+.3~g")
+    figure.update_xaxes(title="points of mean IoU more or less than the baseline", tickformat="~g")
     return figure
-
-
-def cost_chart(
-    rows: Sequence[CostPoint], *, cost_name: str, score_name: str = "mean IoU", logarithmic: bool = False
-) -> go.Figure:
-    """Score against cost, one point a run: what a better score costs in parameters or minutes."""
-    figure = new_figure(height=340, description=f"{score_name} against {cost_name}", showlegend=False)
-    figure.add_trace(
-        go.Scatter(
-            x=known(row.cost for row in rows),
-            y=known(row.score for row in rows),
-            mode="markers+text" if len(rows) <= 12 else "markers",
-            text=[text.chart_label(text.shorten(row.label, 22)) for row in rows],
-            textposition="top center",
-            cliponaxis=False,
-            error_y=_whiskers(rows, 1.0, of="score"),
-            marker={"size": 11, "symbol": ["star" if row.emphasis else "circle" for row in rows]},
-            customdata=[f"{text.chart_label(row.label)}<br>{formats.score(row.score)}" for row in rows],
-            hovertemplate="%{customdata}, " + f"{cost_name} %{{x:,.3s}}<extra></extra>",
-        )
-    )
-    figure.update_xaxes(title=cost_name, type="log" if logarithmic else "linear")
-    figure.update_yaxes(title=score_name, range=_score_range(rows))
-    return figure
-
-
-def _score_range(rows: Sequence[CostPoint]) -> list[float] | None:
-    """The scores with some room, never beyond 0 and 1."""
-    scores = [row.score for row in rows if row.score is not None and formats.is_known(row.score)]
-    if not scores:
-        return None
-    room = max(0.05, 0.25 * (max(scores) - min(scores)))
-    return [max(0.0, min(scores) - room), min(1.0, max(scores) + room)]
 
 
 def _row_figure(rows: Sequence[Interval], description: str) -> go.Figure:
-    figure = new_figure(height=70 + _ROW * max(1, len(rows)), description=description, showlegend=False)
+    figure = new_figure(height=_AROUND + _ROW * max(1, len(rows)), description=description, showlegend=False)
     figure.update_yaxes(**row_labels([row.label for row in rows]))
     for place, row in enumerate(rows):
         if not formats.is_known(row.value):
@@ -132,14 +88,12 @@ def _row_figure(rows: Sequence[Interval], description: str) -> go.Figure:
     return figure
 
 
-def _whiskers(
-    rows: Sequence[Interval] | Sequence[CostPoint], scale: float, *, of: str = "value"
-) -> dict[str, object]:
+def _whiskers(rows: Sequence[Interval], scale: float) -> dict[str, object]:
     """Distances from value to interval ends; none where an end is unknown."""
     above: list[float | None] = []
     below: list[float | None] = []
     for row in rows:
-        value, low, high = known([getattr(row, of), row.low, row.high])
+        value, low, high = known([row.value, row.low, row.high])
         if value is None or low is None or high is None:
             above.append(None)
             below.append(None)
