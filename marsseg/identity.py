@@ -9,6 +9,8 @@ from pathlib import Path
 
 import psutil
 
+TOKEN_VARIABLE = "MARSSEG_LAUNCH_TOKEN"
+"""Where a worker finds the launch token that it signs with."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 

@@ -1,7 +1,8 @@
 """Named run configurations, each with where it comes from.
 
-The ladder follows the origin report (a 2024 course project on Mars terrain): each rung keeps what the rung
-below it had and changes one thing. Rungs name the parts of the report that the lab does not have yet.
+The ladder follows the table of the origin report (a 2024 course project on Mars terrain): each rung keeps
+what the rung below it had and adds what the report's next row added. Notes name what a row changed beside
+its title, and the parts of the report that the lab does not have yet.
 """
 
 from __future__ import annotations

@@ -16,7 +16,6 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 class Limits:
     """Upper bounds that keep one bad input from taking the machine down. Sizes in bytes."""
 
-    upload_bytes: int = 1024**3
     unpacked_bytes: int = 8 * 1024**3
     image_pixels: int = 50_000_000
 

@@ -19,14 +19,21 @@ class Section(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """A field matters only while its sibling `field` has one of `values`, or is truthy if none are named."""
+    """A field matters only while its sibling `field` has one of `values`, or is truthy if none are named.
+
+    Args:
+        unless: values of the sibling with which the field does not matter, whatever `values` says.
+    """
 
     field: str
     values: tuple[Any, ...] = ()
+    unless: tuple[Any, ...] = ()
 
     def holds(self, section: BaseModel | dict[str, Any]) -> bool:
         """Whether the sibling's value in `section` (a model, or raw form values) lets the field matter."""
         value = section.get(self.field) if isinstance(section, dict) else getattr(section, self.field)
+        if value in self.unless:
+            return False
         return value in self.values if self.values else bool(value)
 
 

@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from marsseg.config.fields import Section, Ui, When, refuse
 
-NonNegative = Annotated[float, Field(ge=0)]
+NonNegative = Annotated[float, Field(ge=0, le=1000)]
+"""Far above any use, and far below what makes a sum of them infinite."""
 Weights5 = tuple[NonNegative, NonNegative, NonNegative, NonNegative, NonNegative]
 
 
@@ -35,7 +36,7 @@ class ClassWeightConfig(Section):
     ] = 0.999999  # fmt: skip
     cap: Annotated[
         float | None,
-        Field(gt=0),
+        Field(gt=0, le=100_000),
         Ui("Cap", "No class weighs more than this; empty for no cap. Big rock can otherwise weigh "
            "hundreds of times more than soil.", short="cap", step=1.0,
            when=When("mode", ("inverse_frequency", "effective_number"))),

@@ -126,7 +126,9 @@ def _sentence(kind: str, item: Any, context: dict[str, Any]) -> str:
 def _unknown(location: list[str]) -> str:
     known = list(RunConfig().flat())
     close = difflib.get_close_matches(".".join(location), known, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]}?" if close else "see `marsseg train --help` for the fields."
+    hint = (
+        f"did you mean {close[0]}?" if close else "`python -m marsseg presets list --json` shows all fields."
+    )
     return f"is not a field of a run configuration; {hint}"
 
 

@@ -104,7 +104,7 @@ class DataConfig(Section):
         float,
         Field(gt=0, lt=0.9),
         Ui("Validation share", "Part of the tiles that chooses the best epoch.", short="val",
-           step=0.05),
+           step=0.05, when=When("folds", (0,))),
     ] = 0.1  # fmt: skip
     test_fraction: Annotated[
         float,
@@ -141,7 +141,7 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _leaves_training_tiles(self) -> DataConfig:
-        if self.validation_fraction + self.test_fraction > 0.9:
+        if not self.folds and self.validation_fraction + self.test_fraction > 0.9:
             raise refuse(
                 "test_fraction",
                 "Validation and test together take more than 90 % of the tiles; lower one.",
@@ -189,7 +189,7 @@ class TrainConfig(Section):
         int,
         Field(ge=1, le=10_000),
         Ui("Plateau patience", "Epochs without a better validation score before the rate drops.",
-           unit="epochs", short="plateau"),
+           unit="epochs", short="plateau", when=When("plateau_factor", unless=(1.0,))),
     ] = 10  # fmt: skip
     early_stop_patience: Annotated[
         int,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,26 +85,6 @@ def count_classes_per_image(masks: NDArray[np.uint8]) -> NDArray[np.int64]:
         chunk = np.asarray(masks[start : start + _CHUNK])
         for value in range(N_CLASSES):
             counts[start : start + _CHUNK, value] = np.count_nonzero(chunk == value, axis=(1, 2))
-    return counts
-
-
-def class_counts(
-    masks: NDArray[np.uint8], rows: Sequence[int] | NDArray[np.int64] | None = None
-) -> NDArray[np.int64]:
-    """Count the pixels of each class over all masks, or over those of `rows`.
-
-    Args:
-        masks: (N, H, W) uint8, values 0-4; may be memory-mapped.
-        rows: which masks to count; all when None.
-
-    Returns:
-        (5,) int64 pixels.
-    """
-    chosen = np.arange(len(masks)) if rows is None else np.asarray(rows, np.int64)
-    counts = np.zeros(N_CLASSES, np.int64)
-    for start in range(0, len(chosen), _CHUNK):
-        chunk = masks[chosen[start : start + _CHUNK]]
-        counts += np.bincount(chunk.reshape(-1), minlength=N_CLASSES)
     return counts
 
 

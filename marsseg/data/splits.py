@@ -47,9 +47,10 @@ def make_split(
 ) -> Split:
     """Divide rows so that every part has its share of tiles with big rock and no source frame is torn.
 
-    The test part depends on the seed and `test_fraction` alone, so it is the same for every fold and
-    every validation share. With `folds` of 2 or more the remaining rows are divided into that many folds,
-    of which number `fold` validates; without, `validation_fraction` of all rows does.
+    The test part is the same for every fold and every validation share: it depends on the seed, on
+    `test_fraction` and, where tiles with big rock are so few that each fold must be left one, on `folds`.
+    With `folds` of 2 or more the remaining rows are divided into that many folds, of which number `fold`
+    validates; without, `validation_fraction` of all rows does.
 
     Args:
         masks_have_rock: (N,) bool for all rows of the dataset.

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import psutil
 
-from marsseg.identity import ProcessIdentity, identify
+from marsseg.identity import TOKEN_VARIABLE, ProcessIdentity, identify
 from marsseg.settings import PROJECT_ROOT, Settings
 
 WORKER_MODULE = "marsseg.training.worker"
 SCHEDULER_MODULE = "marsseg.execution.scheduler"
-TOKEN_VARIABLE = "MARSSEG_LAUNCH_TOKEN"
 LOG_NAME = "log.txt"
 _TAIL_BYTES = 4096
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from marsseg.classes import BIG_ROCK
 from marsseg.config import DataConfig, RunConfig
 from marsseg.data.arrays import DatasetArrays, open_arrays
 from marsseg.data.cleaning import cleaning_report, kept_rows
@@ -218,7 +217,7 @@ def split_for(lab: Lab, config: RunConfig) -> Split:
 def split_summary(lab: Lab, config: DataConfig) -> list[SplitPart]:
     """Sizes of training, validation and test part with their big-rock counts."""
     split = split_of(lab, config)
-    has_rock = pixel_counts(lab, lab.store.get_dataset(config.dataset))[:, BIG_ROCK.index] > 0
+    has_rock = dataset_tiles(lab, config.dataset).has_rock
     parts = {"training": split.train, "validation": split.validation, "test": split.test}
     return [SplitPart(name, len(rows), int(has_rock[rows].sum())) for name, rows in parts.items()]
 
@@ -253,7 +252,7 @@ def _arrays(lab: Lab, record: DatasetRecord) -> DatasetArrays:
 def _cached_split(folder: Path, dropped: tuple[int, ...], config: DataConfig) -> Split:
     arrays = open_arrays(folder)
     rows = kept_rows(len(arrays.masks), dropped)
-    return make_split(arrays.counts[:, BIG_ROCK.index] > 0, rows, arrays.groups, config)
+    return make_split(arrays.has_rock, rows, arrays.groups, config)
 
 
 def _names(lab: Lab) -> list[str]:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from marsseg.errors import NotFoundError, StateError
+from marsseg.errors import NotFoundError, StateError, StoreError
 from marsseg.store.records import EpochRecord, EvaluationRecord, Progress
 
 if TYPE_CHECKING:
     from marsseg.store import RunStore
 
 HEARTBEAT_SECONDS = 1.0
+PATIENCE_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Waits between attempts to write; each attempt also waits for a busy database."""
 
 logger = logging.getLogger(__name__)
 
@@ -54,10 +58,32 @@ class Reporter(Protocol):
         """Hear the confusion matrices (N, 5, 5) of a split's rows under one decoding."""
 
 
+def persist(
+    write: Callable[[], None],
+    *,
+    waits: Sequence[float] = PATIENCE_SECONDS,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Write to the store, again after each of `waits` seconds while it refuses: hours of training hang on it.
+
+    Raises:
+        StoreError: it still refuses after the last wait.
+        StateError, NotFoundError: at once, as the run is not this worker's any more.
+    """
+    for seconds in waits:
+        try:
+            return write()
+        except StoreError as error:
+            logger.warning("%s Trying again in %g s.", error, seconds)
+            sleep(seconds)
+    return write()
+
+
 class StoreReporter:
     """Writes what it hears to the store, in the name of one launch of one run.
 
-    Progress is only remembered here; `Heartbeat` writes it, off the training loop.
+    Progress is only remembered here; `Heartbeat` writes it, off the training loop. All else is written
+    with `persist`.
     """
 
     def __init__(self, store: RunStore, run_id: str, token: str) -> None:
@@ -73,16 +99,20 @@ class StoreReporter:
     def facts(self, *, parameters: int, class_weights: np.ndarray) -> None:
         """Record the network's size and the class weights."""
         weights = tuple(float(weight) for weight in class_weights)
-        self.store.record_facts(self.run_id, self.token, parameters=parameters, class_weights=weights)
+        persist(
+            lambda: self.store.record_facts(
+                self.run_id, self.token, parameters=parameters, class_weights=weights
+            )
+        )
 
     def epoch(self, record: EpochRecord) -> None:
         """Record one epoch; the same epoch again, after a resume, replaces it."""
-        self.store.add_epoch(self.run_id, self.token, record)
+        persist(lambda: self.store.add_epoch(self.run_id, self.token, record))
 
     def evaluation(self, split: str, decoding: str, rows: np.ndarray, confusions: np.ndarray) -> None:
         """Record the confusion matrices of one split and decoding."""
         record = EvaluationRecord(self.run_id, split, decoding, rows, confusions)
-        self.store.add_evaluation(self.token, record)
+        persist(lambda: self.store.add_evaluation(self.token, record))
 
 
 class Heartbeat:

@@ -19,18 +19,16 @@ from typing import TYPE_CHECKING, Any
 
 from marsseg.data.arrays import DatasetArrays, open_arrays
 from marsseg.errors import DatasetError, MarsSegError, NotFoundError, StateError
-from marsseg.identity import own_identity
+from marsseg.identity import TOKEN_VARIABLE, own_identity
 from marsseg.settings import Settings, load_settings
 from marsseg.store import RunStore
 from marsseg.store.records import DatasetRecord, Phase, Progress, RunRecord, RunStatus
 from marsseg.training.provenance import collect_provenance
-from marsseg.training.reporting import Heartbeat, StopFlag, StoreReporter
+from marsseg.training.reporting import Heartbeat, StopFlag, StoreReporter, persist
 
 if TYPE_CHECKING:
     from marsseg.training.preparation import Material
     from marsseg.training.trainer import Trainer
-
-TOKEN_VARIABLE = "MARSSEG_LAUNCH_TOKEN"
 
 logger = logging.getLogger("marsseg.worker")
 
@@ -85,7 +83,11 @@ class Worker:
                 word = self._attempt(self._work)
             if self.heartbeat.disowned.is_set():
                 raise StateError(f"Another launch owns run {self.run_id}.")
-            self.store.finish(self.run_id, self.token, word.status, word.reason, best_epoch=word.best_epoch)
+            persist(
+                lambda: self.store.finish(
+                    self.run_id, self.token, word.status, word.reason, best_epoch=word.best_epoch
+                )
+            )
         except (StateError, NotFoundError) as error:
             logger.info("Leaving without a word: %s", error)
             return 0
@@ -139,7 +141,7 @@ class Worker:
             "deterministic": run.config.train.deterministic,
             **_measured(dataset, material),
         }
-        self.store.record_facts(self.run_id, self.token, provenance=facts)
+        persist(lambda: self.store.record_facts(self.run_id, self.token, provenance=facts))
         return Trainer(run.config, material, self.folder, self.reporter, self.stop)
 
     def _evaluate(self, trainer: Trainer) -> None:

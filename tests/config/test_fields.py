@@ -18,6 +18,8 @@ def test_a_condition_with_values_asks_for_one_of_them() -> None:
 
 
 def test_a_condition_reads_raw_form_values_too() -> None:
+    assert When("rate", unless=(1.0,)).holds({"rate": 0.5})
+    assert not When("rate", unless=(1.0,)).holds({"rate": 1.0})
     assert When("folds").holds({"folds": 5})
     assert not When("folds").holds({"folds": 0})
     assert not When("folds").holds({})

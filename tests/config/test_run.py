@@ -100,6 +100,8 @@ def test_folds_of_one_cross_validation_share_a_fingerprint() -> None:
             {"loss__class_weights__background": 0.5},
             {"loss__class_weights__mode": "none"},
         ),
+        ({"data__folds": 5}, {"data__validation_fraction": 0.2}, {"data__folds": 0}),
+        ({"train__plateau_factor": 1.0}, {"train__plateau_patience": 3}, {"train__plateau_factor": 0.5}),
     ],
 )
 def test_a_field_without_a_say_does_not_change_the_fingerprint(

@@ -41,6 +41,7 @@ def test_an_unknown_dataset_is_refused_before_anything_is_queued(lab: Lab) -> No
 
 
 def test_a_dataset_gone_from_disk_is_refused_with_a_sentence(lab: Lab) -> None:
+    services.submit(lab, config())
     record = services.list_datasets(lab)[0]
     shutil.rmtree(lab.settings.datasets_dir / record.sha256)
     with pytest.raises(DatasetError):

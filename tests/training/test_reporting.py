@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from marsseg.config import RunConfig
+from marsseg.errors import StateError, StoreError
 from marsseg.identity import ProcessIdentity
 from marsseg.settings import Settings
 from marsseg.store import RunStore
 from marsseg.store.records import NewRun, Phase, Progress
-from marsseg.training.reporting import Heartbeat, StopFlag, StoreReporter
+from marsseg.training.reporting import Heartbeat, StopFlag, StoreReporter, persist
 
 META = {"pairs": 9, "outlier_groups": []}
 
@@ -37,6 +38,31 @@ def wait_for(condition) -> None:
             return
         time.sleep(0.05)
     pytest.fail("It did not happen within 30 seconds.")
+
+
+def test_a_store_that_refuses_for_a_while_gets_what_it_is_told_in_the_end():
+    refusals, waited, written = [StoreError("busy"), StoreError("still busy")], [], []
+
+    def write() -> None:
+        if refusals:
+            raise refusals.pop()
+        written.append(True)
+
+    persist(write, waits=(1, 2, 3), sleep=waited.append)
+    assert (written, waited) == ([True], [1, 2])
+
+
+@pytest.mark.parametrize(("error", "attempts"), [(StoreError("full"), 3), (StateError("launched again"), 1)])
+def test_a_store_that_refuses_for_good_is_not_asked_for_ever(error, attempts):
+    asked = []
+
+    def write() -> None:
+        asked.append(True)
+        raise error
+
+    with pytest.raises(type(error)):
+        persist(write, waits=(1, 2), sleep=lambda _: None)
+    assert len(asked) == attempts
 
 
 def test_progress_is_written_by_the_heartbeat_alone(reporter):
