@@ -10,7 +10,7 @@ import streamlit as st
 
 from marsseg.classes import CLASSES
 from marsseg.config.describe import FIELDS, format_value
-from marsseg.ui import formats, keys, text, theme
+from marsseg.ui import formats, keys, text
 from marsseg.ui.kinds import Kind, shape_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ CHART_ROWS = 30
 """Rows that the charts show; the table shows all."""
 DELTA = "Δ points"
 _ROW_HEIGHT = 35
-_NAME_WIDTH = 260
+_NAME_WIDTH = 250
 _BASELINE_STYLE = "background-color: rgba(200, 94, 48, 0.14); font-weight: 600"
 
 
@@ -125,8 +125,6 @@ def board_styler(board: Leaderboard, columns: Sequence[str] = OPTIONAL_COLUMNS) 
         frame.style.format(_signed, subset=[DELTA])
         .format("baseline", subset=(at, [DELTA]))
         .map(_shade, subset=classes)
-        # Columns that stay in sight are gray by themselves, as if they mattered less.
-        .map(lambda _: f"color: {theme.text_color()}", subset=["What differs"])
         .map(lambda _: _BASELINE_STYLE, subset=(at, others))
     )
 
@@ -144,8 +142,8 @@ def _shade(value: Any) -> str:
 def _column_config(board: Leaderboard) -> dict[str, Any]:
     number = st.column_config.NumberColumn
     config: dict[str, Any] = {
-        "#": number(width=40, pinned=True),
-        "What differs": st.column_config.TextColumn(width=_NAME_WIDTH, pinned=True),
+        "#": number(width=36),
+        "What differs": st.column_config.TextColumn(width=_NAME_WIDTH),
         "Mean IoU": number(format="%.3f", help=f"{board.query.lens} lens, mean over repeats"),
         "± sd": number(format="%.3f", help="Standard deviation over repeats; – for a single run"),
         # No format here: the one of `board_styler` writes a true minus sign.
@@ -155,7 +153,7 @@ def _column_config(board: Leaderboard) -> dict[str, Any]:
         ),
         "Parameters": number(format="localized"),
         "Minutes": number(format="%.1f", help="Mean training time"),
-        "n": number(help="Runs that differ in the seed alone"),
+        "n": number(width=36, help="Runs that differ in the seed alone"),
     }
     config |= {FIELDS[path].ui.label: _toggle_column(path, board.toggles) for path in board.toggles}
     config |= {each.name: number(each.name.capitalize(), format="%.3f") for each in CLASSES}

@@ -26,7 +26,7 @@ _EXPORTS = {
 
 def render_controls(datasets: Sequence[str]) -> dict[str, str | None]:
     """Lens, decoding, split and dataset; all of them stand in the address."""
-    with st.container(horizontal=True, gap="medium"):
+    with st.container(horizontal=True):
         lens = st.segmented_control(
             "Lens", LENSES, key=keys.LENS, default="terrain", required=True, bind="query-params",
             help="terrain: labelled pixels, mean over the four terrain classes. course: one predicted "
@@ -61,8 +61,8 @@ def render_view(board: Leaderboard) -> tuple[str, list[str]]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _baseline(board)
         words = st.text_input(
-            "Filter", key=keys.BOARD_FILTER, placeholder=f"Words in {len(board.rows)} names and toggles",
-            bind="query-params", width=320, icon=":material/filter_list:",
+            "Filter", key=keys.BOARD_FILTER, placeholder=f"Words in {len(board.rows)} rows",
+            bind="query-params", width=240, icon=":material/filter_list:",
         )  # fmt: skip
         with st.popover("Columns", icon=":material/view_column:"):
             columns = st.pills(
@@ -86,7 +86,6 @@ def _baseline(board: Leaderboard) -> None:
         key=keys.BASELINE_WIDGET,
         format_func=lambda key: names[key],
         on_change=choose,
-        width=360,
         help="Differences and names of all rows are taken to this one.",
     )
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ICON = Path(__file__).parent / "assets" / "icon.png"
 """The icon in the browser's tab: a file, since the browser would fetch a named icon from elsewhere."""
 _LOW_DISK_BYTES = 2 * 1024**3
+_READING_WIDTH = 560
 
 
 def render_activity(read: Callable[[], Activity]) -> None:
@@ -40,7 +41,7 @@ def render_empty(icon: str, title: str, explanation: str) -> None:
     with st.container(horizontal_alignment="center", gap="xsmall"):
         st.space("medium")
         st.markdown(f"### :gray[:material/{icon}:] {title}", text_alignment="center", width="content")
-        st.markdown(f":gray[{explanation}]", text_alignment="center", width="content")
+        st.markdown(f":gray[{explanation}]", text_alignment="center", width=_READING_WIDTH)
 
 
 def flash(message: str, icon: str = ":material/check:") -> None:
@@ -50,10 +51,11 @@ def flash(message: str, icon: str = ":material/check:") -> None:
 
 def _activity_line(read: Callable[[], Activity]) -> None:
     state = read()
-    parts = [f"{state.active} active", f"{state.queued} queued"]
-    parts.append("scheduler alive" if state.scheduler.alive else "scheduler asleep")
-    parts.append(f"{formats.size(state.free_bytes)} free")
-    st.caption(" · ".join(parts))
+    scheduler = "scheduler alive" if state.scheduler.alive else "scheduler asleep"
+    st.caption(
+        f"{state.active} active · {state.queued} queued · {scheduler}  \n"
+        f"{formats.size(state.free_bytes)} free"
+    )
     if state.free_bytes < _LOW_DISK_BYTES:
         st.caption(":orange[:material/warning: Little disk is left; delete runs that you no longer need.]")
 

@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from marsseg.ui import text, theme
+from marsseg.ui import text
 
 ACCENT = "#C85E30"  # these three are seen on light and dark ground alike
 SLATE = "#7B8B97"
@@ -28,8 +28,7 @@ def render_chart(figure: go.Figure, key: str, *, alt: str | None = None) -> None
         key: stable widget key.
         alt: what the chart says, for people who cannot see it; what it shows unless given.
     """
-    # Plotly's own colour for text inside a plot is too faint on filled cells.
-    shown = go.Figure(figure).update_layout(font_color=theme.text_color())
+    shown = go.Figure(figure).update_layout(font_color=_text_color())
     name = alt or figure.layout.meta
     st.plotly_chart(shown, key=key, width="stretch", theme="streamlit", config=_CONFIG, alt=name)
 
@@ -52,6 +51,12 @@ def new_figure(*, height: int, description: str, **layout: Any) -> go.Figure:
     figure.update_xaxes(automargin=True, zeroline=False, gridcolor=FAINT)
     figure.update_yaxes(automargin=True, zeroline=False, gridcolor=FAINT)
     return figure
+
+
+def _text_color() -> str | None:
+    """The page's text colour: Plotly's own for text inside a plot is too faint on filled cells."""
+    color = st.get_option(f"theme.{st.context.theme.type or 'light'}.textColor")
+    return str(color) if color else None
 
 
 def known(values: Iterable[float | None]) -> list[float | None]:

@@ -113,7 +113,7 @@ def _ticks(low: float, high: float) -> list[float]:
     if low and high / low > 8:
         steps = [m * 10.0**e for e in range(-3, 13) for m in ((1, 2, 5) if high / low < 300 else (1,))]
         return [step for step in steps if low <= step <= high]
-    rough = (high - low) / 6
+    rough = (high - low) / 8
     unit = 10.0 ** math.floor(math.log10(rough))
     step = next(unit * m for m in (1, 2, 5, 10) if unit * m >= rough)
     return [step * i for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
