@@ -21,19 +21,26 @@ if not usable:
     st.stop()
 
 choice = segment_page.render_controls(usable, state.from_address(keys.RUN))
-if choice.content is None:
+picture = segment_page.render_upload()
+if picture is None:
     st.stop()
 
 
-@st.cache_data(max_entries=8, show_spinner="Segmenting …")
-def segment(version: str, run_id: str, content: bytes, frame_size: int | None) -> services.SegmentedImage:  # noqa: ARG001 - part of the cache key
-    return services.segment(lab, run_id, content, frame_size=frame_size)
+@st.cache_data(max_entries=4, show_spinner="Segmenting …")
+def segment(
+    version: str,  # noqa: ARG001 - part of the cache key
+    run_id: str,
+    content: bytes,
+    frame_size: int | None,
+    match_brightness: bool | None,
+) -> services.SegmentedImage:
+    return services.segment(lab, run_id, content, frame_size=frame_size, match_brightness=match_brightness)
 
 
 try:
     version = f"{lab.settings.home} {services.get_run(lab, choice.run_id).finished_at}"
-    result = segment(version, choice.run_id, choice.content, choice.frame_size)
+    result = segment(version, choice.run_id, picture.content, choice.frame_size, choice.match_brightness)
 except MarsSegError as error:
     shell.render_error(error)
     st.stop()
-segment_page.render_result(result, choice.stem)
+segment_page.render_result(result, picture.stem)

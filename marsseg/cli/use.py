@@ -27,6 +27,14 @@ def segment(
         int | None,
         typer.Option(help="Side in pixels that a frame had when the training tiles were cut from it."),
     ] = None,
+    match_brightness: Annotated[
+        bool | None,
+        typer.Option(
+            help="Give images the brightness and contrast of the training tiles first; "
+            "by default only those that are far brighter or darker."
+        ),
+    ] = None,
+    *,
     as_json: JsonOption = False,
 ) -> None:
     """Segment images into STEM_mask.png (pixel value = class) and STEM_overlay.png."""
@@ -39,7 +47,9 @@ def segment(
     refused: list[ImageError] = []
     for image in images:
         try:
-            result, mask, overlay = services.segment_file(lab, run, image, out, frame_size=frame_size)
+            result, mask, overlay = services.segment_file(
+                lab, run, image, out, frame_size=frame_size, match_brightness=match_brightness
+            )
         except ImageError as error:  # the other images are none the worse for it
             refused.append(error)
             complain(f"{image}: {error}")
@@ -50,6 +60,7 @@ def segment(
     elif done:
         rows = [[d["mask"], *map(percent, d["class_share"]), f"{d['seconds']:.2f} s"] for d in done]
         print_table(["Mask", *CLASS_NAMES, "Time"], rows, right=[*CLASS_NAMES, "Time"])
+        _tell_of_matching(done)
     if refused:
         raise typer.Exit(ImageError.exit_status)
 
@@ -74,6 +85,12 @@ def submission(
         inform(f"Wrote {rows:,} rows to {out}.")
 
 
+def _tell_of_matching(done: list[dict[str, Any]]) -> None:
+    matched = [document["image"] for document in done if document["brightness_matched"]]
+    if matched:
+        inform(f"Matched to the brightness and contrast of the training tiles: {', '.join(matched)}.")
+
+
 def _refuse_equal_stems(images: list[Path]) -> None:
     stem, count = Counter(image.stem for image in images).most_common(1)[0]
     if count > 1:
@@ -92,4 +109,5 @@ def _document(image: Path, mask: Path, overlay: Path, result: SegmentedImage) ->
         "class_share": list(result.shares),
         "seconds": result.seconds,
         "working_size": list(result.working_size),
+        "brightness_matched": result.matched,
     }

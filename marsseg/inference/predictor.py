@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from marsseg.classes import N_CLASSES
 from marsseg.errors import ImageError, MarsSegError, NotFoundError
+from marsseg.inference.brightness import Levels, levels_of, matching
 from marsseg.inference.scaling import enlarge_bands, shrink, working_size
 from marsseg.inference.tiling import Classify, blended_bands, pad_by_reflection
 from marsseg.metrics import Decoding, decode
@@ -64,6 +65,11 @@ class NetworkFacts:
     frame_side: int | None
     multiple: int
     run_id: str
+
+    @property
+    def levels(self) -> Levels:
+        """Brightness and contrast of the training tiles."""
+        return Levels(self.mean, self.std)
 
 
 def load_predictor(model_path: Path, *, threads: int | None = None) -> Predictor:
@@ -116,6 +122,7 @@ class Predictor:
         *,
         frame_size: int | None = None,
         decoding: Decoding = "terrain_only",
+        match_brightness: bool = False,
         pixels_at_once: int = PIXELS_AT_ONCE,
     ) -> Segmentation:
         """Segment one image of any size.
@@ -129,6 +136,7 @@ class Predictor:
             frame_size: side that a rover frame had when training tiles were cut from it; None for what the
                 network knows.
             decoding: which classes may be chosen.
+            match_brightness: standardise the image by its own mean and spread instead of the training tiles'.
             pixels_at_once: most pixels in one call of the network.
 
         Raises:
@@ -139,10 +147,12 @@ class Predictor:
         height, width = image.shape
         working, scale = working_size(height, width, frame_size or self.facts.frame_side)
         shrunk = shrink(image, working)
+        trained = self.facts.levels
+        levels = matching(levels_of(shrunk), trained) if match_brightness else trained
         first_class = 1 if decoding == "terrain_only" else 0
 
         def classify(tile: NDArray[np.uint8]) -> NDArray[np.float32]:
-            return _softmax(self._logits(tile[None])[0, ..., first_class:])
+            return _softmax(self._logits(tile[None], levels)[0, ..., first_class:])
 
         # Bands of tiles run along the shorter side, so that one band is never large: a wide image is laid on
         # its side, but the network sees each tile upright.
@@ -175,14 +185,14 @@ class Predictor:
     ) -> NDArray[np.uint8]:
         """Segment equally large images, such as tiles, at their own scale: (B, H, W) uint8 to the same."""
         height, width = images.shape[1:]
-        logits = self._logits(pad_by_reflection(images, self.facts.multiple))
+        logits = self._logits(pad_by_reflection(images, self.facts.multiple), self.facts.levels)
         return decode(logits[:, :height, :width], decoding)
 
-    def _logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _logits(self, images: NDArray[np.uint8], levels: Levels) -> NDArray[np.float32]:
         inputs = images[..., None].astype(np.float32)
         inputs /= 255
-        inputs -= self.facts.mean
-        inputs /= self.facts.std
+        inputs -= levels.mean
+        inputs /= levels.std
         (logits,) = self._session.run(None, {self._input: inputs}, self._run_options)
         return np.asarray(logits, np.float32)
 

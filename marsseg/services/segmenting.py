@@ -36,6 +36,10 @@ class SegmentedImage:
         shares: five fractions of all pixels.
         seconds: time from pixels to mask.
         working_size: (height, width) that the network worked on.
+        mean_gray: brightness of the image, 0–255.
+        trained_gray: brightness of the tiles that the network was trained on, 0–255.
+        far_off: whether these differ so much that the network is out of its depth.
+        matched: whether brightness and contrast were matched to those of the tiles.
     """
 
     run: RunRecord
@@ -45,6 +49,10 @@ class SegmentedImage:
     shares: tuple[float, ...]
     seconds: float
     working_size: tuple[int, int]
+    mean_gray: float
+    trained_gray: float
+    far_off: bool
+    matched: bool
 
     @property
     def mask_png(self) -> bytes:
@@ -72,12 +80,21 @@ def usable_runs(lab: Lab) -> list[tuple[RunRecord, float]]:
     return sorted(scored, key=lambda pair: -1.0 if np.isnan(pair[1]) else pair[1], reverse=True)
 
 
-def segment(lab: Lab, run_id: str, content: bytes, *, frame_size: int | None = None) -> SegmentedImage:
+def segment(
+    lab: Lab,
+    run_id: str,
+    content: bytes,
+    *,
+    frame_size: int | None = None,
+    match_brightness: bool | None = None,
+) -> SegmentedImage:
     """Segment one PNG, JPEG or TIFF with the network of a run.
 
     Args:
         frame_size: side in pixels that a rover frame had when the training tiles were cut from it; None for
             what the run's dataset says.
+        match_brightness: give the image the brightness and contrast of the training tiles first; None does
+            so only where it is far brighter or darker than they are.
 
     Raises:
         ImageError: the content is no image, or too large.
@@ -85,10 +102,15 @@ def segment(lab: Lab, run_id: str, content: bytes, *, frame_size: int | None = N
     """
     # Imported here: only this needs the readers of images, and pages wait for what they import.
     from marsseg.data.images import decode_gray
+    from marsseg.inference.brightness import is_far_off, levels_of
 
     run, path = require_model(lab, run_id)
     image = decode_gray(content, lab.settings.limits.image_pixels)
-    result = _predictor(path, path.stat().st_mtime_ns).segment(image, frame_size=frame_size)
+    predictor = _predictor(path, path.stat().st_mtime_ns)
+    levels, trained = levels_of(image), predictor.facts.levels
+    far_off = is_far_off(levels, trained)
+    matched = far_off if match_brightness is None else match_brightness
+    result = predictor.segment(image, frame_size=frame_size, match_brightness=matched)
     counts = np.bincount(result.mask.ravel(), minlength=N_CLASSES)
     return SegmentedImage(
         run=run,
@@ -98,11 +120,21 @@ def segment(lab: Lab, run_id: str, content: bytes, *, frame_size: int | None = N
         shares=tuple(float(share) for share in counts / counts.sum()),
         seconds=result.seconds,
         working_size=result.working_size,
+        mean_gray=levels.mean * 255,
+        trained_gray=trained.mean * 255,
+        far_off=far_off,
+        matched=matched,
     )
 
 
 def segment_file(
-    lab: Lab, run_id: str, path: Path, out: Path, *, frame_size: int | None = None
+    lab: Lab,
+    run_id: str,
+    path: Path,
+    out: Path,
+    *,
+    frame_size: int | None = None,
+    match_brightness: bool | None = None,
 ) -> tuple[SegmentedImage, Path, Path]:
     """Segment an image file into `STEM_mask.png` and `STEM_overlay.png`; returns their paths.
 
@@ -114,7 +146,7 @@ def segment_file(
         content = path.read_bytes()
     except OSError as error:
         raise ImageError(f"{path} cannot be read ({error.strerror}); check the path.") from error
-    result = segment(lab, run_id, content, frame_size=frame_size)
+    result = segment(lab, run_id, content, frame_size=frame_size, match_brightness=match_brightness)
     out.mkdir(parents=True, exist_ok=True)
     mask, overlay = out / f"{path.stem}_mask.png", out / f"{path.stem}_overlay.png"
     mask.write_bytes(result.mask_png)

@@ -125,7 +125,10 @@ MASK_GRID = "masks.view.grid"
 
 SEGMENT_UPLOAD = "segment.choice.upload"
 SEGMENT_RUN = "segment.choice.run"
+SEGMENT_HELD = "segment.choice.held"
+SEGMENT_REMOVE = "segment.choice.remove"
 SEGMENT_FRAME = "segment.choice.frame"
+SEGMENT_MATCH = "segment.choice.match"
 SEGMENT_VIEWER = "segment.result.viewer"
 SEGMENT_SHARES = "segment.result.shares"
 

@@ -16,7 +16,7 @@ from marsseg.services.lab import Lab
 from marsseg.store.records import RunRecord
 from marsseg.ui import keys
 from tests.inference.conftest import LEVELS, nearest_level
-from tests.pages.driver import AWKWARD, charts, links, open_page, viewers, words
+from tests.pages.driver import AWKWARD, charts, go_to, links, open_page, press, read_as_markup, viewers, words
 from tests.support.labs import config, finish_run
 
 
@@ -33,6 +33,11 @@ def drop(app: AppTest, name: str, content: bytes) -> AppTest:
     return app.get_by_key(keys.SEGMENT_UPLOAD).set_value((name, content, "image/png")).run()
 
 
+def as_it_is(app: AppTest) -> AppTest:
+    """The test's network tells classes by brightness, which matching would change."""
+    return app.get_by_key(keys.SEGMENT_MATCH).set_value("never").run()
+
+
 @pytest.fixture
 def trained(scored: Lab) -> RunRecord:
     """The one run of the lab that has an exported network."""
@@ -47,7 +52,7 @@ def test_without_a_network_the_page_says_how_to_get_one(lab: Lab) -> None:
 
 
 def test_an_image_gets_its_mask_shares_and_downloads(trained: RunRecord) -> None:
-    app = drop(open_page("segment"), "sol 12.png", picture())
+    app = drop(as_it_is(open_page("segment")), "sol 12.png", picture())
     assert not app.exception
     assert not app.error
     panel = viewers(app)[0]["rows"][0]["panels"][0]
@@ -69,6 +74,45 @@ def test_pictures_of_other_kinds(trained: RunRecord, mode: str, form: str) -> No
     assert not app.error
     panel = viewers(app)[0]["rows"][0]["panels"][0]
     assert (panel["width"], panel["height"]) == (130, 70)
+
+
+def test_a_huge_image_is_thinned_out_for_viewing_only(
+    trained: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("marsseg.ui.segment_page._PIXELS_SHOWN", 96 * 64 / 4)
+    app = drop(as_it_is(open_page("segment")), "wide.png", picture())
+    panel = viewers(app)[0]["rows"][0]["panels"][0]
+    assert (panel["width"], panel["height"]) == (48, 32)
+    assert "96 × 64 pixels; one in 2 × 2 is shown" in panel["title"]
+
+
+def flat(gray: int) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(np.full((32, 64), gray, np.uint8)).save(content, "PNG")
+    return content.getvalue()
+
+
+def test_an_image_far_brighter_than_the_tiles_is_matched_and_that_is_said(trained: RunRecord) -> None:
+    app = drop(open_page("segment"), "bright.png", flat(250))  # tiles of the test's network have mean 64
+    assert "much brighter than the training tiles" in app.info[0].value
+    assert "were matched" in app.info[0].value
+    as_it_is(app)
+    assert not app.info
+    assert "match its brightness" in app.warning[0].value
+    drop(app, "usual.png", flat(70))
+    assert not app.info
+    assert not app.warning
+
+
+def test_an_image_stays_while_a_person_looks_at_other_pages_until_it_is_removed(trained: RunRecord) -> None:
+    app = drop(open_page("segment"), AWKWARD + ".png", picture())
+    app = go_to(go_to(app, "data"), "segment")
+    assert viewers(app)
+    assert "Still here" in words(app)
+    assert not read_as_markup(app)
+    press(app, "Remove")
+    assert not viewers(app)
+    assert not app.download_button
 
 
 @pytest.mark.parametrize(
