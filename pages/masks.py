@@ -19,10 +19,11 @@ if not runs:
         st.page_link("pages/train.py", label="Configure a run", icon=":material/play_circle:")
     st.stop()
 
-choice = mask_page.render_controls(runs, scores, state.list_from_address(keys.RUNS, allowed=runs))
+asked = state.list_from_address(keys.RUNS, allowed=runs)
+choice = mask_page.render_controls(runs, scores, asked, most=services.MAX_RUNS)
 state.to_address(keys.RUNS, choice.run_ids)
 if not choice.run_ids:
-    st.caption("Choose one to four runs to see their masks.")
+    st.caption(f"Choose one to {services.MAX_RUNS} runs to see their masks.")
     st.stop()
 
 try:
@@ -35,4 +36,4 @@ except MarsSegError as error:
 
 first = mask_page.render_pager(len(comparison), (choice.run_ids, choice.split, choice.decoding, choice.order))
 tiles = [comparison.tile(i) for i in range(first, min(first + mask_page.TILES_A_PAGE, len(comparison)))]
-mask_page.render_tiles(tiles, [runs[run_id].name for run_id in choice.run_ids], choice.errors)
+mask_page.render_tiles(tiles, comparison.runs, choice.errors)

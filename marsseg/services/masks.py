@@ -79,8 +79,8 @@ def mask_comparison(
     """Line up the stored predictions of one to four runs on the tiles that they share.
 
     Args:
-        order: "worst" puts the tile with the lowest mean accuracy first, "disagreement" the one with the
-            most pixels in dispute, "index" keeps the order of the dataset.
+        order: "worst" puts the tile with the most wrong pixels first, over all runs, "disagreement" the one
+            with the most pixels in dispute, "index" keeps the order of the dataset.
 
     Raises:
         NotFoundError: an unknown run or order, or too many runs.
@@ -98,9 +98,11 @@ def mask_comparison(
     predictions = [masks[np.searchsorted(own, rows)] for own, masks in stored]
     arrays = open_arrays(lab.settings.datasets_dir / lab.store.get_dataset(runs[0].dataset_id).sha256)
     truth = np.asarray(arrays.masks[rows])
-    accuracies = np.stack([_accuracy(truth, masks) for masks in predictions])
+    wrong = np.stack([_wrong_pixels(truth, masks) for masks in predictions])
+    labelled = (truth != BACKGROUND.index).sum(axis=(1, 2))
+    accuracies = _accuracies(wrong, labelled)
     disagreements = _disagreement(np.stack(predictions))
-    ranking = _ranking(order, accuracies, disagreements)
+    ranking = _ranking(order, wrong.sum(axis=0), disagreements)
     return MaskComparison(
         runs=runs,
         rows=rows[ranking],
@@ -138,12 +140,16 @@ def _shared_rows(parts: Sequence[np.ndarray]) -> np.ndarray:
     return shared
 
 
-def _accuracy(truth: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """(T,) share of labelled pixels that are right; NaN where a tile has none."""
-    labelled = truth != BACKGROUND.index
-    counts = labelled.sum(axis=(1, 2))
-    right = ((truth == masks) & labelled).sum(axis=(1, 2))
-    shares: np.ndarray = np.divide(right, counts, out=np.full(len(truth), np.nan), where=counts > 0)
+def _wrong_pixels(truth: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """(T,) labelled pixels that are not what the truth says."""
+    wrong: np.ndarray = ((truth != masks) & (truth != BACKGROUND.index)).sum(axis=(1, 2))
+    return wrong
+
+
+def _accuracies(wrong: np.ndarray, labelled: np.ndarray) -> np.ndarray:
+    """(R, T) share of labelled pixels that are right; NaN where a tile has none."""
+    nothing = np.full(wrong.shape, np.nan)
+    shares: np.ndarray = np.divide(labelled - wrong, labelled, out=nothing, where=labelled > 0)
     return shares
 
 
@@ -153,11 +159,9 @@ def _disagreement(predictions: np.ndarray) -> np.ndarray:
     return disputed
 
 
-def _ranking(order: str, accuracies: np.ndarray, disagreements: np.ndarray) -> np.ndarray:
+def _ranking(order: str, wrong: np.ndarray, disagreements: np.ndarray) -> np.ndarray:
+    """Positions in the order asked for."""
     if order == "index":
         return np.arange(len(disagreements))
-    if order == "disagreement":
-        return np.argsort(-disagreements, kind="stable")
-    labelled = ~np.isnan(accuracies).any(axis=0)
-    mean = np.where(labelled, np.where(np.isnan(accuracies), 0, accuracies).mean(axis=0), 2.0)
-    return np.argsort(mean, kind="stable")
+    # A share of wrong pixels would put tiles first of which a dozen pixels are labelled.
+    return np.argsort(-(wrong if order == "worst" else disagreements), kind="stable")

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from marsseg.store.records import RunRecord
 
 TILES_A_PAGE = 6
-MAX_RUNS = 4
+_ALIKE = 24
+"""Names that begin with this many equal letters look the same once they are cut to a picture's width."""
 _ORDERS = {"worst": "worst first", "disagreement": "most disagreement first", "index": "as in the dataset"}
 
 
@@ -34,15 +35,22 @@ class MaskChoice:
 
 
 def render_controls(
-    runs: Mapping[str, RunRecord], scores: Mapping[str, float], asked: Sequence[str]
+    runs: Mapping[str, RunRecord], scores: Mapping[str, float], asked: Sequence[str], *, most: int
 ) -> MaskChoice:
-    """Draw the choices and return them; `asked` are the runs in the address, which comes first."""
-    _choose_runs(runs, scores, asked)
+    """Draw the choices and return them.
+
+    Args:
+        runs: what can be chosen.
+        scores: of all runs, by id.
+        asked: the runs in the address, which comes first.
+        most: how many runs can be compared.
+    """
+    _choose_runs(runs, scores, asked[:most])
     run_ids = st.multiselect(
-        "Runs", list(runs), key=keys.MASK_RUNS, persist_state="session", max_selections=MAX_RUNS,
-        help="One to four runs of one dataset.",
+        "Runs", list(runs), key=keys.MASK_RUNS, persist_state="session", max_selections=most,
+        help=f"One to {most} runs of one dataset.",
         on_change=lambda: state.to_address(keys.RUNS, st.session_state[keys.MASK_RUNS]),
-        format_func=lambda i: f"{text.shorten(runs[i].name, 48)} · {formats.score(scores[i])} ({i})",
+        format_func=lambda i: f"{formats.score(scores[i])} · {text.shorten(runs[i].name, 60)} ({i})",
     )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         order = st.segmented_control(
@@ -65,7 +73,7 @@ def _choose_runs(runs: Mapping[str, RunRecord], scores: Mapping[str, float], ask
     """Set the widget: to the address, else to what it held as far as that exists, else to the best run."""
     held = st.session_state.get(keys.MASK_RUNS)
     if asked:
-        chosen = list(asked)[:MAX_RUNS]
+        chosen = list(asked)
     elif held is not None:
         chosen = [run_id for run_id in held if run_id in runs]
     else:
@@ -88,22 +96,32 @@ def render_pager(n_tiles: int, view: Hashable) -> int:
         st.button("Next", key=keys.MASK_NEXT, icon=":material/chevron_right:", icon_position="right",
                   disabled=page == pages - 1, on_click=turn, args=(1,))  # fmt: skip
         last = min((page + 1) * TILES_A_PAGE, n_tiles)
-        st.caption(f"Tiles {page * TILES_A_PAGE + 1}–{last} of {formats.count(n_tiles)}")
+        st.caption(
+            f"Tiles {page * TILES_A_PAGE + 1}–{last} of {formats.count(n_tiles)}; "
+            "beside each run, how many of the labelled pixels it gets right"
+        )
     return page * TILES_A_PAGE
 
 
-def render_tiles(tiles: Sequence[TileView], names: Sequence[str], errors: bool) -> None:
+def render_tiles(tiles: Sequence[TileView], runs: Sequence[RunRecord], errors: bool) -> None:
     """One row a tile: image, truth, each prediction or its errors, and where the runs differ."""
-    render_mask_grid([_row(tile, names, errors) for tile in tiles], key=keys.MASK_GRID)
+    marks = _marks(runs)
+    render_mask_grid([_row(tile, runs, marks, errors) for tile in tiles], key=keys.MASK_GRID, one_line=True)
 
 
-def _row(tile: TileView, names: Sequence[str], errors: bool) -> PanelRow:
+def _marks(runs: Sequence[RunRecord]) -> list[str]:
+    """The id of each run whose name does not tell it from the others, else nothing."""
+    starts = [text.one_line(run.name)[:_ALIKE] for run in runs]
+    return [run.id if starts.count(start) > 1 else "" for run, start in zip(runs, starts, strict=True)]
+
+
+def _row(tile: TileView, runs: Sequence[RunRecord], marks: Sequence[str], errors: bool) -> PanelRow:
     panels = [Panel("Image", tile.image, mode="image"), Panel("Truth", tile.image, mask=tile.truth)]
-    for name, mask, accuracy in zip(names, tile.predictions, tile.accuracies, strict=True):
-        title = f"{text.shorten(name, 28)} · {formats.percent(accuracy)}"
-        mode: Mode = "error" if errors else "overlay"
-        panels.append(Panel(title, tile.image, mask=mask, truth=tile.truth, mode=mode))
-    if len(names) > 1:
+    mode: Mode = "error" if errors else "overlay"
+    for run, mark, mask, accuracy in zip(runs, marks, tile.predictions, tile.accuracies, strict=True):
+        note = " · ".join(part for part in (mark, formats.percent(accuracy)) if part)
+        panels.append(Panel(run.name, tile.image, mask=mask, truth=tile.truth, mode=mode, note=note))
+    if len(runs) > 1:
         panels.append(_dispute(tile))
     elif not errors:
         panels.append(Panel("Errors", tile.image, mask=tile.predictions[0], truth=tile.truth, mode="error"))
@@ -114,5 +132,5 @@ def _dispute(tile: TileView) -> Panel:
     """Marks the pixels on which the runs are not of one mind."""
     stacked = np.stack(tile.predictions)
     disputed = (stacked != stacked[:1]).any(axis=0).astype(np.uint8)
-    title = f"Where they differ · {formats.percent(tile.disagreement)}"
-    return Panel(title, tile.image, mask=disputed, mode="difference")
+    note = formats.percent(tile.disagreement)
+    return Panel("Where they differ", tile.image, mask=disputed, mode="difference", note=note)

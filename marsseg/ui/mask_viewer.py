@@ -39,6 +39,7 @@ class Panel:
             against truth;
             "difference": nonzero mask pixels marked.
         confidence: (H, W) float 0–1 of the mask's classes, told on hover.
+        note: stands behind the title and is never cut, e.g. a score.
     """
 
     title: str
@@ -47,6 +48,7 @@ class Panel:
     truth: NDArray[np.uint8] | None = None
     mode: Mode = "overlay"
     confidence: NDArray[np.floating[Any]] | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +60,21 @@ class PanelRow:
     note: str = ""
 
 
-def render_mask_grid(rows: Sequence[PanelRow], *, key: str, scale: int = 3) -> None:
+def render_mask_grid(rows: Sequence[PanelRow], *, key: str, scale: int = 3, one_line: bool = False) -> None:
     """Show rows of panels. Settings made in the browser stay across reruns and pages.
 
     Args:
         rows: the panels; all of a row have the same size.
         key: stable component key.
         scale: enlargement of tiles, nearest neighbour; wide frames share the page's width instead.
+        one_line: panels of a row never wrap; rows that are too wide scroll sideways together, and a switch
+            fits them to the page.
 
     Raises:
         ValueError: a panel's arrays do not fit one another or its mode.
     """
-    _mount([_packed_row(row.title, row.note, [_packed(p) for p in row.panels]) for row in rows], key, scale)
+    packed = [_packed_row(row.title, row.note, [_packed(p) for p in row.panels]) for row in rows]
+    _mount(packed, key, scale, one_line=one_line)
 
 
 def render_scrubber(
@@ -123,10 +128,18 @@ def render_legend() -> None:
     st.html(f'<div style="display:flex;flex-wrap:wrap;gap:.2em 1em">{names}</div>')
 
 
-def _mount(rows: list[dict[str, Any]], key: str, scale: int, timeline: dict[str, Any] | None = None) -> None:
+def _mount(
+    rows: list[dict[str, Any]],
+    key: str,
+    scale: int,
+    timeline: dict[str, Any] | None = None,
+    *,
+    one_line: bool = False,
+) -> None:
     data: dict[str, Any] = {
         "settings": _SETTINGS,
         "scale": scale,
+        "one_line": one_line,
         "classes": [{"name": terrain.name, "color": terrain.color} for terrain in CLASSES],
         "rows": rows,
         "timeline": timeline,
@@ -155,6 +168,7 @@ def _packed(panel: Panel) -> dict[str, Any]:
     confidence = panel.confidence
     return {
         "title": panel.title,
+        "note": panel.note,
         "mode": "image" if panel.mask is None else panel.mode,
         "height": height,
         "width": width,

@@ -43,10 +43,19 @@ def test_runs_of_the_address_come_first_on_every_visit(scored: Lab) -> None:
     a, b, c, _ = ids(scored)
     app = open_page("masks", runs=f"{a},{b}")
     assert app.get_by_key(keys.MASK_RUNS).value == [a, b]
-    assert len(rows(app)[0]["panels"]) == 5  # image, truth, two runs, where they differ
+    panels = rows(app)[0]["panels"]
+    assert len(panels) == 5  # image, truth, two runs, where they differ
+    assert not any(run_id in panel["note"] for panel in panels for run_id in (a, b))
     app.query_params["runs"] = f"{c},unknown,{a}"
     app.run()
     assert app.get_by_key(keys.MASK_RUNS).value == [c, a]
+
+
+def test_repeats_of_one_configuration_are_told_apart_by_their_ids(scored: Lab) -> None:
+    *_, b, a = ids(scored)
+    panels = rows(open_page("masks", runs=f"{a},{b}"))[0]["panels"]
+    assert [panel["title"] for panel in panels[2:4]] == ["plain", "plain"]
+    assert [panel["note"].split(" · ")[0] for panel in panels[2:4]] == [a, b]
 
 
 def test_another_choice_of_runs_goes_into_the_address_and_stays(scored: Lab) -> None:
@@ -59,7 +68,7 @@ def test_another_choice_of_runs_goes_into_the_address_and_stays(scored: Lab) -> 
     go_to(app, "masks")
     assert app.get_by_key(keys.MASK_RUNS).value == [b, a]
     app.get_by_key(keys.MASK_RUNS).set_value([]).run()
-    assert "Choose one to four runs" in words(app)
+    assert "Choose one to 4 runs" in words(app)
     assert "runs" not in app.query_params
 
 

@@ -29,13 +29,33 @@ def test_tiles_line_up_image_truth_and_every_prediction(lab: Lab, run_ids: list[
 
 def test_orders_put_the_worst_and_the_most_disputed_first(lab: Lab, run_ids: list[str]) -> None:
     worst = services.mask_comparison(lab, run_ids, order="worst")
-    means = [np.mean(worst.tile(i).accuracies) for i in range(len(worst))]
-    assert means == sorted(means)
+    tiles = [worst.tile(i) for i in range(len(worst))]
+    wrong = [
+        sum(((mask != tile.truth) & (tile.truth != 0)).sum() for mask in tile.predictions) for tile in tiles
+    ]
+    assert wrong == sorted(wrong, reverse=True)
     disputed = services.mask_comparison(lab, run_ids, order="disagreement")
     shares = [disputed.tile(i).disagreement for i in range(len(disputed))]
     assert shares == sorted(shares, reverse=True)
     index = services.mask_comparison(lab, run_ids, order="index")
     assert sorted(worst.rows) == sorted(disputed.rows) == list(index.rows)
+
+
+def test_a_tile_with_few_labels_is_not_the_worst_for_missing_them(lab: Lab) -> None:
+    run = finish_run(lab, config(), error_rate=0.5)
+    rows = services.mask_comparison(lab, [run.id], order="index").rows
+    masks = np.load(
+        lab.settings.datasets_dir / lab.store.get_dataset(run.dataset_id).sha256 / "masks.npy", "r+"
+    )
+    masks[rows[0]] = 0
+    masks[rows[0], 0, :2] = 1
+    path = lab.settings.run_dir(run.id) / "predictions" / "test_terrain_only.npy"
+    predictions = np.load(path, "r+")
+    predictions[0] = 2
+    masks.flush(), predictions.flush()
+    worst = services.mask_comparison(lab, [run.id], order="worst")
+    assert worst.rows[-1] == rows[0]
+    assert worst.tile(len(worst) - 1).accuracies == (0.0,)
 
 
 def test_runs_of_different_splits_share_what_they_share(lab: Lab, run_ids: list[str]) -> None:

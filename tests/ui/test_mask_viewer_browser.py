@@ -183,6 +183,20 @@ def test_names_are_text(page):
     assert page.get_by_text("run <i>a</i>").is_visible()
 
 
+def test_one_line_scrolls_sideways_or_fits_the_page(page):
+    page.get_by_text("One line", exact=True).click()
+    line = page.locator(".panels.line")
+    line.wait_for()
+    boxes = [page.locator("canvas").nth(i).bounding_box() for i in range(4)]
+    assert {(box["y"], box["width"]) for box in boxes} == {(boxes[0]["y"], 3 * 128)}
+    assert line.evaluate("line => line.scrollWidth > line.clientWidth")
+    viewer(page, GRID).get_by_label("Fit to width").check()
+    assert line.evaluate("line => line.scrollWidth == line.clientWidth")
+    boxes = [page.locator("canvas").nth(i).bounding_box() for i in range(4)]
+    assert {box["y"] for box in boxes} == {boxes[0]["y"]}
+    viewer(page, GRID).get_by_label("Fit to width").uncheck()
+
+
 def test_the_scrubber_goes_through_epochs_and_follows_the_end(page):
     time_line = viewer(page, SCRUBBER).locator(".timeline")
     assert time_line.locator("output").inner_text() == "epoch 2, the best"

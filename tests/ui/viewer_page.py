@@ -25,6 +25,7 @@ render_mask_grid(
         )
     ],
     key="grid",
+    one_line=st.toggle("One line"),
 )
 masks = np.stack([np.full((1, 64, 128), epoch % 5, np.uint8) for epoch in range(epochs)])
 render_scrubber(image[None], list(range(1, epochs + 1)), masks, key="scrubber", best_epoch=2)

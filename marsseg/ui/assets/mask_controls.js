@@ -17,7 +17,7 @@ function fill(slider) {
 }
 
 function recall(name) {
-  const fresh = { opacity: 0.45, stretch: true, hidden: [] };
+  const fresh = { opacity: 0.45, stretch: true, hidden: [], fit: false };
   try {
     return { ...fresh, ...JSON.parse(sessionStorage.getItem(`marsseg.viewer.${name}`) ?? "{}") };
   } catch {
@@ -37,6 +37,7 @@ function drawBar(bar, data, settings, changed) {
   const modes = new Set(data.rows.flatMap((row) => row.panels.map((panel) => panel.mode)));
   const masked = modes.has("overlay") || modes.has("error");
   const parts = [contrastSwitch(settings, changed)];
+  if (data.one_line) parts.push(fitSwitch(settings, changed));
   if (modes.has("overlay")) parts.unshift(opacitySlider(settings, changed));
   if (masked) parts.push(classButtons(data.classes, settings, changed));
   if (modes.has("error")) {
@@ -63,13 +64,22 @@ function opacitySlider(settings, changed) {
 }
 
 function contrastSwitch(settings, changed) {
-  const box = element("input", { type: "checkbox", checked: settings.stretch });
+  const title = "Brightens dark images for viewing only; the data stay as they are.";
+  return toggle("Stretch contrast", title, settings, "stretch", changed);
+}
+
+function fitSwitch(settings, changed) {
+  const title = "Shows all pictures of a tile at once; without it, wide rows scroll sideways.";
+  return toggle("Fit to width", title, settings, "fit", changed);
+}
+
+function toggle(label, title, settings, name, changed) {
+  const box = element("input", { type: "checkbox", checked: settings[name] });
   box.onchange = () => {
-    settings.stretch = box.checked;
+    settings[name] = box.checked;
     changed();
   };
-  const title = "Brightens dark images for viewing only; the data stay as they are.";
-  return element("label", { className: "control", title }, box, "Stretch contrast");
+  return element("label", { className: "control", title }, box, label);
 }
 
 function classButtons(classes, settings, changed) {

@@ -14,10 +14,11 @@ async function unpackRows(rows) {
   return Promise.all(rows.map(async (row) => ({ ...row, panels: await Promise.all(row.panels.map(panel)) })));
 }
 
-function drawRow(row, scale, view) {
+function drawRow(row, { scale, one_line }, view) {
   const widest = Math.max(...row.panels.map((panel) => panel.width));
   const figures = row.panels.map((panel) => drawPanel(panel, row));
   const panels = element("div", { className: widest > LARGE_PIXELS ? "panels large" : "panels" });
+  panels.classList.toggle("line", one_line);
   panels.style.setProperty("--panel-width", `${widest * scale}px`);
   panels.append(...figures.map((figure) => figure.root));
   figures.forEach((figure) => followPointer(figure, figures, view));
@@ -37,11 +38,12 @@ function drawPanel(panel, row) {
   const probe = element("div", { className: "probe", hidden: true });
   const read = element("span", { className: "reading" });
   const title = element("span", { className: "title", title: panel.title }, panel.title);
+  const note = element("span", { className: "note" }, panel.note);
   const root = element(
     "figure",
     {},
     element("div", { className: "frame" }, canvas, probe),
-    element("figcaption", {}, title, read),
+    element("figcaption", {}, title, note, read),
   );
   return { root, canvas, probe, read, panel };
 }
@@ -97,8 +99,21 @@ function forgetPixel(figure) {
   figure.read.textContent = "";
 }
 
+// Lines of panels that are wider than the page scroll sideways together.
+function scrollTogether(lines, view) {
+  const follow = ({ target }) => {
+    view.left = target.scrollLeft;
+    for (const line of lines) if (line.scrollLeft !== view.left) line.scrollLeft = view.left;
+  };
+  for (const line of lines) {
+    line.scrollLeft = view.left;
+    line.onscroll = follow;
+  }
+}
+
 function repaint(view) {
-  const { opacity, stretch, hidden } = view.settings;
+  const { opacity, stretch, hidden, fit } = view.settings;
+  for (const line of view.lines) line.classList.toggle("fit", fit);
   const visible = view.classes.map((_, index) => !hidden.includes(index));
   const colors = view.classes.map(({ color }) => rgb(color));
   for (const figure of view.figures) {
@@ -113,8 +128,9 @@ async function show(root, data, view) {
   const rows = await unpackRows(data.rows);
   if (turn !== view.turn) return; // newer data came while these were unpacked
   view.classes = data.classes;
-  const drawn = rows.map((row) => drawRow(row, data.scale, view));
+  const drawn = rows.map((row) => drawRow(row, data, view));
   view.figures = drawn.flatMap((row) => row.figures);
+  view.lines = drawn.flatMap((row) => [...row.section.querySelectorAll(".line")]);
   keepPlace(view, data.timeline);
   drawBar(find("bar"), data, view.settings, () => {
     remember(data.settings, view.settings);
@@ -123,6 +139,7 @@ async function show(root, data, view) {
   drawTimeline(find("timeline"), data.timeline, view, () => repaint(view));
   repaint(view);
   find("rows").replaceChildren(...drawn.map((row) => row.section));
+  scrollTogether(view.lines, view);
   find("rows").setAttribute("aria-busy", "false");
 }
 
@@ -130,7 +147,8 @@ export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".viewer");
   if (!views.has(parentElement)) {
     const settings = recall(data.settings);
-    views.set(parentElement, { settings, frame: 0, labels: [], figures: [], classes: [], timer: null, turn: 0 });
+    const nothing = { figures: [], lines: [], labels: [], classes: [], timer: null };
+    views.set(parentElement, { settings, frame: 0, turn: 0, left: 0, ...nothing });
   }
   const view = views.get(parentElement);
   if (view.version !== data.version) {
