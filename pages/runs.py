@@ -53,8 +53,8 @@ if finished:
 
 run = services.find_run(lab, chosen) if chosen else None
 if run is None:
-    if chosen:
-        st.caption("The run in the address does not exist any more; choose another one.")
+    gone = "The run in the address does not exist any more; choose another one."
+    st.caption(gone if chosen else "Choose a run to see its curves, masks, log, configuration and timeline.")
     st.stop()
 
 run_actions.render_actions(

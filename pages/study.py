@@ -33,16 +33,19 @@ except MarsSegError as error:
     st.stop()
 
 
-def start() -> None:
+def queue() -> None:
     study, runs = services.submit_study(lab, choice.name, choice.baseline, planned)
     shell.flash(f"{len(runs)} runs are queued as “{study.name}”.")
-    st.session_state[keys.STUDY_STARTED] = True
+
+
+def start() -> None:
+    st.session_state[keys.STUDY_STARTED] = shell.attempt(queue)
 
 
 with plan:
     study_plan.render_plan(planned, choice.baseline, seconds)
     st.button(
-        f"Start {len(planned)} runs",
+        f"Start {len(planned)} runs" if len(planned) > 1 else "Start",
         type="primary",
         icon=":material/play_arrow:",
         on_click=start,

@@ -13,6 +13,8 @@ from marsseg.ui.run_cards import render_badge
 if TYPE_CHECKING:
     from marsseg.store.records import RunRecord
 
+_TITLE_LETTERS = 90
+
 
 def render_actions(
     run: RunRecord,
@@ -22,8 +24,11 @@ def render_actions(
     on_delete: Callable[[], object],
 ) -> None:
     """The run's title with its status, and the buttons that fit its state."""
+    st.space("small")
+    short = text.shorten(run.name, _TITLE_LETTERS)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(text.markdown(text.shorten(run.name, 70)), width="content")
+        whole = text.markdown(run.name) if short != run.name else None
+        st.subheader(text.markdown(short), width="content", help=whole)
         render_badge(run)
     _story(run)
     with st.container(horizontal=True):

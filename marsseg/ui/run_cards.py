@@ -104,7 +104,8 @@ def render_queue(
         st.subheader("Queue")
     for place, run in enumerate(queue):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.markdown(f":gray[{place + 1}] {text.markdown(text.shorten(run.name, 70))}", width="stretch")
+            name = text.markdown(text.shorten(run.name, 70))
+            st.markdown(f":gray[{place + 1} ·] **{name}** :gray[· {_which(run)}]", width="stretch")
             for where, icon, hint in (("up", "arrow_upward", "Earlier"), ("down", "arrow_downward", "Later")):
                 st.button(
                     "",
@@ -129,12 +130,16 @@ def render_queue(
 def _facts(run: RunRecord, scores: Sequence[float]) -> None:
     progress = run.progress
     known = [score for score in scores if formats.is_known(score)]
-    parts = []
+    parts = [_which(run)]
     if known:
         parts.append(f"validation mean IoU {formats.score(known[-1])}, best {formats.score(max(known))}")
     if progress and progress.images_per_second:
         parts.append(formats.rate(progress.images_per_second))
     if progress and progress.seconds_left is not None:
         parts.append(formats.time_left(progress.seconds_left))
-    parts.append(f"id {run.id}")
     st.caption(" · ".join(parts))
+
+
+def _which(run: RunRecord) -> str:
+    """What tells repeats apart, which share a name."""
+    return f"seed {run.seed} · id {run.id}"

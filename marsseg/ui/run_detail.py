@@ -52,15 +52,8 @@ def _curves(details: RunDetails) -> None:
         return
     numbers = [epoch.epoch for epoch in epochs]
     run_id = details.run.id
-    left, right = st.columns(2, gap="large")
-    with left:
-        st.markdown("**Loss**")
-        losses = charts.loss_chart(numbers, [e.loss for e in epochs], [e.val_loss for e in epochs])
-        charts.render_chart(losses, keys.run_chart("loss", run_id))
-        st.markdown("**Learning rate**")
-        rates = charts.learning_rate_chart(numbers, [e.learning_rate for e in epochs])
-        charts.render_chart(rates, keys.run_chart("rate", run_id))
-    with right:
+    grid = st.grid(2, min_column_width=380, gap="medium")
+    with grid.cell():
         st.markdown("**Validation IoU by class**")
         scores = charts.iou_chart(
             numbers,
@@ -70,6 +63,13 @@ def _curves(details: RunDetails) -> None:
         )
         charts.render_chart(scores, keys.run_chart("iou", run_id))
         _facts(details)
+    with grid.cell():
+        st.markdown("**Loss**")
+        losses = charts.loss_chart(numbers, [e.loss for e in epochs], [e.val_loss for e in epochs])
+        charts.render_chart(losses, keys.run_chart("loss", run_id))
+        st.markdown("**Learning rate**")
+        rates = charts.learning_rate_chart(numbers, [e.learning_rate for e in epochs])
+        charts.render_chart(rates, keys.run_chart("rate", run_id))
 
 
 def _facts(details: RunDetails) -> None:

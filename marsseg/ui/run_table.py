@@ -39,7 +39,7 @@ def render_run_table(
     st.dataframe(
         pd.DataFrame([_cells(run, scores.get(run.id)) for run in runs]),
         column_config={
-            "Name": st.column_config.TextColumn(width="medium"),
+            "Name": st.column_config.TextColumn(width=280),
             "Started": st.column_config.DatetimeColumn(format="D MMM, HH:mm"),
             "Test mean IoU": st.column_config.NumberColumn(
                 format="%.3f", help="Terrain lens, terrain-only decoding"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from marsseg.services import PlannedRun, Toggle
 
 _MAX_REPEATS = 10
+_NAME_LETTERS = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,15 @@ def render_setup(
     presets: Mapping[str, Preset], datasets: Sequence[str], toggles: Sequence[Toggle]
 ) -> StudyChoice:
     """Draw the choices and return them."""
-    name = st.text_input("Name", "Ablation", key=keys.STUDY_NAME, persist_state="session", max_chars=200)
+    named = st.container()
     preset = st.selectbox(
         "Baseline", list(presets), key=keys.STUDY_PRESET, persist_state="session",
         format_func=lambda key: presets[key].title, help="All runs start from this configuration.",
+    )  # fmt: skip
+    usual_name = f"Ablation of {presets[preset].title}"
+    name = named.text_input(
+        "Name", key=keys.STUDY_NAME, persist_state="session", max_chars=_NAME_LETTERS, placeholder=usual_name,
+        help="The baseline's run is called after it.",
     )  # fmt: skip
     st.caption(text.markdown(presets[preset].note))
     if st.session_state.get(keys.STUDY_DATASET) not in datasets:
@@ -45,7 +51,7 @@ def render_setup(
     left, right = st.columns(2)
     epochs = left.number_input(
         "Epochs", 1, 10_000, value=None, key=keys.STUDY_EPOCHS, persist_state="session",
-        placeholder=str(presets[preset].config.train.epochs), help="Empty for what the baseline says.",
+        placeholder=str(presets[preset].config.train.epochs), help="Empty for as many as the baseline says.",
     )  # fmt: skip
     repeats = right.number_input(
         "Repeats", 1, _MAX_REPEATS, value=3, key=keys.STUDY_REPEATS, persist_state="session",
@@ -58,7 +64,7 @@ def render_setup(
     )  # fmt: skip
     values = {"data.dataset": dataset} | ({"train.epochs": epochs} if epochs else {})
     return StudyChoice(
-        name=name,
+        name=name.strip() or usual_name,
         baseline=presets[preset].config.with_values(values),
         toggles=tuple(toggle for toggle in toggles if toggle.label in labels),
         repeats=int(repeats),
@@ -71,21 +77,22 @@ def render_plan(planned: Sequence[PlannedRun], baseline: RunConfig, seconds: flo
     for run in planned:
         by_name.setdefault(run.name, []).append(run)
     st.subheader(f"{len(planned)} runs, {formats.about(seconds)} one after the other")
-    st.dataframe(
+    # A table, not a data frame: its words wrap where the window is narrow.
+    st.table(
         {
-            "Run": list(by_name),
-            "What changes": [_changes(runs[0].config, baseline) for runs in by_name.values()],
+            "Run": [text.markdown(name) for name in by_name],
+            "What changes": [text.markdown(_changes(runs[0].config, baseline)) for runs in by_name.values()],
             "Seeds": [", ".join(str(run.config.train.seed) for run in runs) for runs in by_name.values()],
         },
         hide_index=True,
-        alt="Planned runs",
     )
 
 
 def _changes(config: RunConfig, baseline: RunConfig) -> str:
+    """What a person changed: values that a toggle brings or takes along go without saying."""
     changed = [
         f"{FIELDS[path].ui.label}: {format_value(theirs)} → {format_value(ours)}"
         for path, (ours, theirs) in differences(config, baseline).items()
-        if path != "train.seed"
+        if path != "train.seed" and ours is not None and theirs is not None
     ]
     return "; ".join(changed) or "nothing: the baseline itself"
