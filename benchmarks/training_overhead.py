@@ -19,10 +19,10 @@ from marsseg.config import RunConfig, parse_values
 from marsseg.data.arrays import open_arrays
 from marsseg.data.demo import write_demo_dataset
 from marsseg.data.importing import import_dataset
+from marsseg.identity import own_identity
 from marsseg.settings import Settings
 from marsseg.store import RunStore
 from marsseg.store.records import NewRun
-from marsseg.training.identity import own_identity
 from marsseg.training.preparation import prepare
 from marsseg.training.reporting import Heartbeat, StopFlag, StoreReporter
 from marsseg.training.trainer import Trainer

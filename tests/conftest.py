@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import hypothesis
 import psutil
 import pytest
 
+from marsseg import services
+from marsseg.execution.launch import launch_scheduler
 from marsseg.settings import PROJECT_ROOT, Settings
 from marsseg.store.store import RunStore
 
@@ -26,9 +31,12 @@ hypothesis.settings.load_profile("lab")
 def pytest_collection_finish() -> None:
     """Spare the garbage collector what lives until the end: two thousand tests and the modules they need.
 
-    Streamlit collects garbage after every run of a page, which took ten times as long as the page itself.
+    Streamlit collects garbage after every run of a page. Among all that other tests left behind, that took
+    longer than the pages.
     """
     gc.freeze()
+    if "streamlit.config" in sys.modules:
+        sys.modules["streamlit.config"].set_option("runner.postScriptGC", False)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -47,6 +55,23 @@ def settings(tmp_path: Path) -> Settings:
     home = tmp_path / "home"
     home.mkdir()
     return Settings(home=home, database_url=f"sqlite:///{home / 'runs.db'}")
+
+
+@pytest.fixture(scope="session")
+def first_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the very first start makes: a store and the demo terrain. To be copied, not to be changed.
+
+    It is drawn once, also where several processes share the tests: the first to ask makes it, others wait.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    home, made = shared / "first", shared / "first-made"
+    with (shared / "first.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            services.open_lab(Settings(home=home, database_url=f"sqlite:///{home / 'runs.db'}")).store.close()
+            made.touch()
+    return home
 
 
 @pytest.fixture(scope="session")
@@ -99,3 +124,16 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr("marsseg.services.lab.ensure_scheduler", remember)
     return asked
+
+
+@pytest.fixture(autouse=True)
+def _only_training_tests_train(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scheduler with the real worker would train behind the back of a test, and after its end."""
+    if {"training", "browser"} & {mark.name for mark in request.node.iter_markers()}:
+        return
+
+    def launch(settings: Settings, arguments: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+        assert "--worker-module" in arguments, "Only tests marked `training` may train: use `woken`."
+        return launch_scheduler(settings, arguments)
+
+    monkeypatch.setattr("marsseg.execution.control.launch_scheduler", launch)

@@ -6,8 +6,10 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,7 @@ print(json.dumps({"errors": seen, "modules": sorted(sys.modules)}))
 """
 
 
+@cache
 def tracked_files() -> list[Path]:
     """Files in git; outside a checkout there is nothing to say about them."""
     listing = subprocess.run(
@@ -61,9 +64,9 @@ def imported_modules(path: Path) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def visit(tmp_path_factory: pytest.TempPathFactory) -> dict:
+def visit(tmp_path_factory: pytest.TempPathFactory, first_home: Path) -> dict:
     """What came of loading every page once, in a process that has loaded nothing else."""
-    home = tmp_path_factory.mktemp("home")
+    home = shutil.copytree(first_home, tmp_path_factory.mktemp("visited") / "home")
     environment = {**os.environ, "MARSSEG_HOME": str(home)}
     pages = [path.relative_to(PROJECT_ROOT).as_posix() for path in PAGES]
     done = subprocess.run(

@@ -56,13 +56,12 @@ def course_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def started_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def started_home(tmp_path_factory: pytest.TempPathFactory, first_home: Path) -> Path:
     """The home of a lab that was opened once and knows the dataset `crater`; copied for each test."""
     folder = tmp_path_factory.mktemp("started")
     path = folder / "crater.npz"
     np.savez(path, **course_tiles())
-    home = folder / "home"
-    home.mkdir()
+    home = shutil.copytree(first_home, folder / "home")
     lab = open_lab(settings_of(home))
     add_dataset(lab, path)
     lab.store.close()
@@ -105,8 +104,8 @@ Command = Callable[..., Outcome]
 
 
 @pytest.fixture
-def marsseg(home: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Call a command in this process."""
+def marsseg(home: Path, woken: list[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Call a command in this process; nothing trains."""
     monkeypatch.setenv("MARSSEG_HOME", str(home))
 
     def call(*arguments: object) -> Outcome:

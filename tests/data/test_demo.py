@@ -9,18 +9,16 @@ import pytest
 from marsseg.data.arrays import DatasetArrays, open_arrays
 from marsseg.data.cleaning import cleaning_report, kept_rows
 from marsseg.data.demo import plan, write_demo_dataset
-from marsseg.data.importing import import_dataset
 from marsseg.settings import Settings
 
 TILES = 320
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> DatasetArrays:
-    home = tmp_path_factory.mktemp("demo")
-    write_demo_dataset(home / "demo.npz", tiles=TILES, seed=0)
-    settings = Settings(home=home, database_url="sqlite://")
-    return open_arrays(import_dataset(home / "demo.npz", settings).folder)
+def demo(first_home: Path) -> DatasetArrays:
+    """The demo as the first start draws and imports it."""
+    (folder,) = Settings(home=first_home, database_url="sqlite://").datasets_dir.iterdir()
+    return open_arrays(folder)
 
 
 def kept(demo: DatasetArrays) -> np.ndarray:

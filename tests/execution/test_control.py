@@ -196,7 +196,7 @@ def test_a_launch_that_fails_is_told_and_may_be_tried_again(
     with monkeypatch.context() as patch:
         patch.setattr(sys, "executable", "/nonexistent/python")
         with pytest.raises(MarsSegError, match="could not be started"):
-            ensure_scheduler(bench.settings, store=bench.store)
+            ensure_scheduler(bench.settings, store=bench.store, arguments=SCHEDULER_ARGUMENTS)
 
     assert bench.store.find_lease(SCHEDULER_LAUNCH) is None
     assert detached()

@@ -65,16 +65,6 @@ def open_home(monkeypatch: pytest.MonkeyPatch, woken: list[str]) -> Iterator[Ope
 
 
 @pytest.fixture(scope="session")
-def first_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the very first start makes: a store and the demo terrain."""
-    home = tmp_path_factory.mktemp("first") / "home"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MARSSEG_HOME", str(home))
-        services.open_lab().store.close()
-    return home
-
-
-@pytest.fixture(scope="session")
 def plain_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One small dataset and no runs."""
     home = tmp_path_factory.mktemp("plain")
