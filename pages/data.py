@@ -10,21 +10,21 @@ from marsseg.ui import data_import, data_page, keys, live, shell
 shell.begin_page(__file__)
 lab = services.open_lab()
 
-records = services.list_datasets(lab)
-names = [record.name for record in records]
+
+def start(request: data_import.ImportRequest) -> None:
+    options = {"name": request.name, "frame_size": request.frame_size}
+    if request.upload is not None:
+        job = services.start_upload(lab, request.upload.name, request.upload, **options)
+    else:
+        job = services.start_import(lab, request.path, **options)
+    data_import.follow(job.id)
+
+
+data_import.select_imported(services.list_imports())
+names = [record.name for record in services.list_datasets(lab)]
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    name = st.selectbox("Dataset", names, key=keys.DATASET, bind="query-params", width=320)
-    request = data_import.render_add_dataset()
-if request is not None:
-    try:
-        if request.upload is not None:
-            services.start_upload(
-                lab, request.upload.name, request.upload, name=request.name, frame_size=request.frame_size
-            )
-        else:
-            services.start_import(lab, request.path, name=request.name, frame_size=request.frame_size)
-    except MarsSegError as error:
-        shell.render_error(error)
+    name = st.selectbox("Dataset", names, key=keys.DATASET, bind="query-params", width=420)
+    data_import.render_add_dataset(start)
 
 
 def importing() -> bool:
@@ -39,12 +39,18 @@ def show(dataset: str) -> None:
     st.session_state[keys.DATASET] = dataset
 
 
+def decide(group_id: str, keep: bool) -> None:
+    shell.attempt(lambda: services.keep_group(lab, name, group_id, keep=keep))
+
+
 live.refresh(
     "data.imports",
-    lambda: data_import.render_imports(services.list_imports(), on_dismiss=dismiss, on_show=show),
+    lambda: data_import.render_imports(services.list_imports(), shown=name, on_dismiss=dismiss, on_show=show),
     importing,
     every=0.5,
 )
+if data_import.has_news(services.list_imports()):
+    st.rerun()  # one ended between the list of datasets and here
 if name is None:
     shell.render_empty("dataset", "No dataset yet", "Add one above: its tiles and their masks appear here.")
     st.stop()
@@ -53,17 +59,18 @@ try:
     report = services.dataset_report(lab, name)
     tiles = services.dataset_tiles(lab, name)
     data_page.render_facts(report)
-    overview, cleaning, browser = st.tabs(["Overview", "Cleaning report", "Tiles"], key=keys.DATA_TABS)
-    with overview:
-        data_page.render_shares(report)
-        data_page.render_split(lambda split: services.split_summary(lab, split), DataConfig(dataset=name))
-    with cleaning:
-        data_page.render_groups(
-            report,
-            tiles,
-            lambda group_id, keep: shell.attempt(lambda: services.keep_group(lab, name, group_id, keep=keep)),
-        )
-    with browser:
-        data_page.render_browser(report, tiles)
+    overview, cleaning, browser = st.tabs(
+        ["Overview", "Cleaning report", "Tiles"], key=keys.DATA_TABS, bind="query-params"
+    )
+    if overview.open:
+        with overview:
+            data_page.render_shares(report)
+            data_page.render_split(lambda split: services.split_summary(lab, split), DataConfig(dataset=name))
+    elif cleaning.open:
+        with cleaning:
+            data_page.render_groups(report, tiles, decide)
+    else:
+        with browser:
+            data_page.render_browser(report, tiles)
 except MarsSegError as error:
     shell.render_error(error)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 THUMBNAILS = 6
 TILES_A_PAGE = 12
-_A_ROW = 3
 
 
 def render_facts(report: DatasetReport) -> None:
@@ -109,15 +108,20 @@ def render_browser(report: DatasetReport, tiles: DatasetArrays) -> None:
             format_func=lambda index: CLASSES[index].name, persist_state="session",
         )  # fmt: skip
         dropped = st.toggle(
-            "Only outliers", key=keys.BROWSER_DROPPED, disabled=not report.record.dropped_rows
-        )
+            "Only outliers", key=keys.BROWSER_DROPPED, persist_state="session",
+            disabled=not report.record.dropped_rows,
+        )  # fmt: skip
     rows = _matching(report, tiles, wanted, only_dropped=dropped)
     if not len(rows):
         st.caption("No tile holds all of these.")
         return
     pages = -(-len(rows) // TILES_A_PAGE)
-    page = st.number_input("Page", 1, pages, 1, key=keys.browser_page(report.record.id, pages), width=140)
-    st.caption(f"{formats.count(len(rows))} tiles on {formats.count(pages)} pages")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        page = st.number_input(
+            "Page", 1, pages, 1, key=keys.browser_page(report.record.id, pages), width=140,
+            persist_state="session", label_visibility="collapsed",
+        )  # fmt: skip
+        st.caption(f"Page {page} of {formats.count(pages)} · {formats.count(len(rows))} tiles")
     shown = rows[(int(page) - 1) * TILES_A_PAGE : int(page) * TILES_A_PAGE]
     render_mask_grid(_grid([_panel(tiles, int(row)) for row in shown]), key=keys.BROWSER_GRID)
 
@@ -136,7 +140,7 @@ def _group(group: OutlierGroupView, tiles: DatasetArrays, on_keep: Callable[[str
         panels = [_panel(tiles, row) for row in group.rows[:THUMBNAILS]]
         render_mask_grid(_grid(panels), key=keys.group_grid(group.id))
         if len(group.rows) > THUMBNAILS:
-            st.caption(f"{THUMBNAILS} of {len(group.rows)} shown.")
+            st.caption(f"{THUMBNAILS} of {formats.count(len(group.rows))} shown.")
 
 
 def _matching(
@@ -158,7 +162,8 @@ def _panel(tiles: DatasetArrays, row: int) -> Panel:
 
 
 def _grid(panels: Sequence[Panel]) -> list[PanelRow]:
-    return [PanelRow("", list(panels[i : i + _A_ROW])) for i in range(0, len(panels), _A_ROW)]
+    """Each tile by itself: pointing at one says nothing about the others."""
+    return [PanelRow("", [panel]) for panel in panels]
 
 
 def _sentence(error: Exception) -> str:

@@ -134,11 +134,14 @@ SEGMENT_SHARES = "segment.result.shares"
 
 
 DATASET = "dataset_name"
-DATA_TABS = "data.view.tabs"
+DATA_TABS = "data_tab"
 DATA_SHARES = "data.chart.shares"
 IMPORT_FORM = "data.import.form"
 IMPORT_PATH = "data.import.path"
-IMPORT_UPLOAD = "data.import.upload"
+IMPORT_OPEN = "data.import.open"
+IMPORT_SENT = "data.import.sent"
+IMPORT_PROBLEM = "data.import.problem"
+IMPORT_FOLLOWED = "data.import.followed"
 IMPORT_NAME = "data.import.name"
 IMPORT_FRAME = "data.import.frame_size"
 SPLIT_VALIDATION = "data.split.validation"
@@ -147,6 +150,11 @@ SPLIT_SEED = "data.split.seed"
 BROWSER_CLASSES = "data.browser.classes"
 BROWSER_DROPPED = "data.browser.dropped"
 BROWSER_GRID = "data.browser.grid"
+
+
+def import_upload(sent: int) -> str:
+    """Key of the place to drop a dataset; a new one once what was dropped has been sent."""
+    return f"data.import.upload.{sent}"
 
 
 def import_button(action: str, job_id: int) -> str:

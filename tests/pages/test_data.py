@@ -14,7 +14,7 @@ from marsseg import services
 from marsseg.services import imports
 from marsseg.services.lab import Lab
 from marsseg.ui import keys
-from tests.pages.driver import charts, open_page, press, viewers, words
+from tests.pages.driver import charts, labels, open_page, press, viewers, words
 from tests.support.labs import DATASET
 from tests.support.terrain import N_OUTLIERS, write_course_file
 
@@ -30,7 +30,7 @@ def ask_for_import(
     app.get_by_key(keys.IMPORT_PATH).set_value(path)
     app.get_by_key(keys.IMPORT_NAME).set_value(name)
     if upload is not None:
-        app.get_by_key(keys.IMPORT_UPLOAD).upload(*upload)
+        app.get_by_key(keys.import_upload(0)).upload(*upload)
     return press(app, "Import")
 
 
@@ -54,16 +54,16 @@ def test_the_report_counts_pairs_and_what_cleaning_leaves(lab: Lab) -> None:
     assert parts["Part"].tolist() == ["training", "validation", "test"]
     assert parts["Tiles"].sum() == 60
     assert (parts["With big rock"] > 0).all()
-    assert f"{N_OUTLIERS} tiles share one mask" in words(app)
 
 
 def test_a_suspected_group_can_be_kept_and_dropped_again(lab: Lab) -> None:
     group = services.dataset_report(lab, DATASET).groups[0]
-    app = open_page("data")
+    app = open_page("data", data_tab="Cleaning report")
+    assert f"{N_OUTLIERS} tiles share one mask" in words(app)
     decision = keys.group_keep(group.id)
     app.get_by_key(decision).set_value("keep").run()
     assert metric(app, "Kept") == "66"
-    assert app.dataframe[0].value["Tiles"].sum() == 66
+    assert open_page("data").dataframe[0].value["Tiles"].sum() == 66
     app.get_by_key(decision).set_value("drop").run()
     assert metric(app, "Kept") == "60"
 
@@ -78,25 +78,28 @@ def test_a_split_that_leaves_nothing_to_train_on_is_refused(lab: Lab) -> None:
 
 
 def test_tiles_can_be_looked_through_by_class(lab: Lab) -> None:
-    app = open_page("data")
-    assert "66 tiles on 6 pages" in words(app)
+    app = open_page("data", data_tab="Tiles")
+    assert "Page 1 of 6 · 66 tiles" in words(app)
     app.get_by_key(keys.BROWSER_CLASSES).set_value([4]).run()
     masks = services.dataset_tiles(lab, DATASET).masks
     with_rock = int((masks == 4).any(axis=(1, 2)).sum())
-    assert f"{with_rock} tiles on" in words(app)
+    assert f"· {with_rock} tiles" in words(app)
     app.get_by_key(keys.BROWSER_CLASSES).set_value([]).run()
     app.get_by_key(keys.BROWSER_DROPPED).set_value(True).run()
-    assert f"{N_OUTLIERS} tiles on 1 pages" in words(app)
+    assert f"Page 1 of 1 · {N_OUTLIERS} tiles" in words(app)
     shown = [panel["title"] for row in viewers(app)[-1]["rows"] for panel in row["panels"]]
     assert shown == [f"Tile {row}" for row in range(60, 66)]
 
 
-def test_an_import_by_path_ends_with_a_dataset_that_can_be_shown(lab: Lab, course_file: Path) -> None:
+def test_an_import_by_path_ends_with_its_dataset_on_show(lab: Lab, course_file: Path) -> None:
     app = wait_and_look(ask_for_import(open_page("data"), path=str(course_file), name="<b>more</b>"))
     assert not app.exception
     assert "26 pairs" in app.success[0].value
     assert "<b>" not in app.success[0].value
     assert app.get_by_key(keys.DATASET).options == [DATASET, "<b>more</b>"]
+    assert metric(app, "Pairs") == "26"
+    assert "Show" not in labels(app)
+    app.get_by_key(keys.DATASET).set_value(DATASET).run()
     press(app, "Show")
     assert metric(app, "Pairs") == "26"
     press(app, "Dismiss")
@@ -164,8 +167,36 @@ def test_an_upload_that_is_no_dataset_leaves_nothing_behind(lab: Lab) -> None:
 
 def test_an_import_of_nothing_asks_what_to_import(lab: Lab) -> None:
     app = ask_for_import(open_page("data"))
-    assert "Give a path" in app.warning[0].value
+    assert "give a path or choose a file" in app.error[0].value
     assert not services.list_imports()
+
+
+def test_a_path_and_an_upload_at_once_are_refused(lab: Lab, course_file: Path) -> None:
+    upload = ("my tiles.npz", course_file.read_bytes())
+    app = ask_for_import(open_page("data"), path=str(course_file), upload=upload)
+    assert "both an upload" in app.error[0].value
+    assert not services.list_imports()
+
+
+def test_the_form_closes_and_is_empty_once_an_import_has_begun(lab: Lab, course_file: Path) -> None:
+    app = open_page("data")
+    app.session_state[keys.IMPORT_OPEN] = True
+    ask_for_import(app, upload=("letter.docx", b"PK"))
+    assert "is not an .npz file" in app.error[0].value
+    assert app.session_state[keys.IMPORT_OPEN]
+    ask_for_import(app, upload=("my tiles.npz", course_file.read_bytes()), name="mine")
+    assert not app.session_state[keys.IMPORT_OPEN]
+    wait_and_look(app)
+    assert app.get_by_key(keys.DATASET).value == "mine"
+    assert app.get_by_key(keys.import_upload(1)).value is None
+    assert app.get_by_key(keys.IMPORT_NAME).value == ""
+
+
+def test_an_import_that_another_session_began_leaves_the_choice_alone(lab: Lab, course_file: Path) -> None:
+    app = open_page("data")
+    wait_and_look(ask_for_import(open_page("data"), path=str(course_file), name="theirs"))
+    assert app.run().get_by_key(keys.DATASET).value == DATASET
+    assert "Show" in labels(app)
 
 
 def test_a_dataset_whose_files_are_gone_is_said_and_another_can_be_chosen(

@@ -19,10 +19,10 @@ function drawRow(row, { scale, one_line }, view) {
   const figures = row.panels.map((panel) => drawPanel(panel, row));
   const panels = element("div", { className: widest > LARGE_PIXELS ? "panels large" : "panels" });
   panels.classList.toggle("line", one_line);
-  panels.style.setProperty("--panel-width", `${widest * scale}px`);
   panels.append(...figures.map((figure) => figure.root));
   figures.forEach((figure) => followPointer(figure, figures, view));
   const section = element("section", { className: "row" });
+  section.style.setProperty("--panel-width", `${widest * scale}px`);
   if (row.title) {
     const heading = element("h3", {}, row.title);
     if (row.note) heading.append(" ", element("small", {}, row.note));
@@ -138,6 +138,8 @@ async function show(root, data, view) {
   });
   drawTimeline(find("timeline"), data.timeline, view, () => repaint(view));
   repaint(view);
+  // Rows of a single tile stand side by side as far as there is room.
+  find("rows").classList.toggle("flow", rows.length > 1 && rows.every((row) => row.panels.length === 1));
   find("rows").replaceChildren(...drawn.map((row) => row.section));
   scrollTogether(view.lines, view);
   find("rows").setAttribute("aria-busy", "false");
