@@ -80,3 +80,10 @@ def _slots(text: str) -> int:
     if not text.strip().isdecimal() or int(text) < 1:
         raise ConfigError({"MARSSEG_SLOTS": f"must be a whole number of at least 1; got {text!r}."})
     return int(text)
+
+
+def usable_cores() -> int:
+    """How many cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

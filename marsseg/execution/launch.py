@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from marsseg.identity import TOKEN_VARIABLE, ProcessIdentity, identify
-from marsseg.settings import PROJECT_ROOT, Settings
+from marsseg.settings import PROJECT_ROOT, Settings, usable_cores
 
 WORKER_MODULE = "marsseg.training.worker"
 SCHEDULER_MODULE = "marsseg.execution.scheduler"
@@ -56,13 +56,6 @@ def worker_environment(settings: Settings, token: str) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
     }
-
-
-def usable_cores() -> int:
-    """How many cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def log_path(settings: Settings, run_id: str) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import time
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from marsseg.inference.brightness import Levels, levels_of, matching
 from marsseg.inference.scaling import enlarge_bands, shrink, working_size
 from marsseg.inference.tiling import Classify, blended_bands, pad_by_reflection
 from marsseg.metrics import Decoding, decode
+from marsseg.settings import usable_cores
 
 PIXELS_AT_ONCE = 1_200_000
 """A 1024×1024 frame goes through the network whole, in 0.6 GB with 16 filters; larger images go in tiles."""
@@ -86,7 +86,7 @@ def load_predictor(model_path: Path, *, threads: int | None = None) -> Predictor
     if not model_path.is_file():
         raise NotFoundError(f"There is no exported network at {model_path}; train the run to its end.")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or _usable_cores()
+    options.intra_op_num_threads = threads or usable_cores()
     options.log_severity_level = 4  # what goes wrong is raised, too
     # Waiting threads must not take cores from runs that train meanwhile.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -235,10 +235,6 @@ def _check_image(image: NDArray[np.uint8], frame_size: int | None) -> None:
         )
     if frame_size is not None and frame_size < 8:
         raise ImageError(f"A frame has at least 8 pixels on each side; got {frame_size}, try 256 or 512.")
-
-
-def _usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _first_line(error: Exception) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
@@ -175,9 +176,7 @@ def write_submission(
             f"{dataset or run.dataset_name} has no unlabelled test tiles; choose a dataset with a test_set."
         )
     predictor = _predictor(path, path.stat().st_mtime_ns)
-    partial = out.with_name(f".{out.name}.partial")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    with _whole_file(out) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["id", *range(tiles[0].size)])
         for start in range(0, len(tiles), _BATCH):
@@ -185,8 +184,20 @@ def write_submission(
             writer.writerows([start + i, *mask.ravel().tolist()] for i, mask in enumerate(masks))
             if progress:
                 progress(min(1.0, (start + _BATCH) / len(tiles)), "segmenting test tiles")
-    partial.replace(out)
     return len(tiles)
+
+
+@contextmanager
+def _whole_file(out: Path) -> Iterator[TextIO]:
+    """A text file that appears under its name when it is complete, or not at all."""
+    partial = out.with_name(f".{out.name}.partial")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            yield file
+        partial.replace(out)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 @lru_cache(maxsize=4)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from marsseg import services
 from marsseg.services import Lab
 from tests.cli.conftest import THRESHOLD, Command, course_tiles, queue_run
 
@@ -95,3 +96,12 @@ def test_a_submission_has_a_row_a_test_tile_and_a_column_a_pixel(
     assert [row[0] for row in rows] == ["0", "1", "2"]
     expected = classes_of(course_tiles()["test_set"]).reshape(3, -1)
     np.testing.assert_array_equal(np.array([row[1:] for row in rows], dtype=int), expected)
+
+
+def test_a_submission_that_is_cut_short_leaves_nothing(lab: Lab, scored_run: str, tmp_path: Path) -> None:
+    def interrupt(_fraction: float, _what: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        services.write_submission(lab, scored_run, tmp_path / "out" / "submission.csv", progress=interrupt)
+    assert not list((tmp_path / "out").iterdir())

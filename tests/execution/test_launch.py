@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from marsseg.execution.launch import last_log_line, launch_worker, log_path, usable_cores
-from marsseg.settings import PROJECT_ROOT, Settings
+from marsseg.execution.launch import last_log_line, launch_worker, log_path
+from marsseg.settings import PROJECT_ROOT, Settings, usable_cores
 
 TELLTALE = "tests.execution.telltale_worker"
 
