@@ -17,6 +17,8 @@ if not runs:
     )
     with st.container(horizontal=True, horizontal_alignment="center"):
         st.page_link("pages/train.py", label="Configure a run", icon=":material/play_circle:")
+        if services.activity(lab).is_busy:
+            st.page_link("pages/runs.py", label="Watch those under way", icon=":material/timeline:")
     st.stop()
 
 asked = state.list_from_address(keys.RUNS, allowed=runs)

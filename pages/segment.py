@@ -18,6 +18,8 @@ if not usable:
     )
     with st.container(horizontal=True, horizontal_alignment="center"):
         st.page_link("pages/train.py", label="Configure a run", icon=":material/play_circle:")
+        if services.activity(lab).is_busy:
+            st.page_link("pages/runs.py", label="Watch those under way", icon=":material/timeline:")
     st.stop()
 
 choice = segment_page.render_controls(usable, state.from_address(keys.RUN))

@@ -107,7 +107,7 @@ def _forget() -> None:
 def render_result(result: SegmentedImage, stem: str) -> None:
     """The mask over the image, the share of each class, and downloads."""
     _brightness_note(result)
-    viewer, facts = st.columns([3, 1], gap="large")
+    viewer, facts = st.columns([5, 3], gap="medium")
     with viewer:
         render_mask_grid([PanelRow("", [_panel(result)])], key=keys.SEGMENT_VIEWER)
     with facts:

@@ -17,7 +17,7 @@ from marsseg.store.records import RunRecord
 from marsseg.ui import keys
 from tests.inference.conftest import LEVELS, nearest_level
 from tests.pages.driver import AWKWARD, charts, go_to, links, open_page, press, read_as_markup, viewers, words
-from tests.support.labs import config, finish_run
+from tests.support.labs import config, finish_run, queue_run
 
 
 def picture(mode: str = "L", form: str = "PNG", size: tuple[int, int] = (96, 64)) -> bytes:
@@ -48,7 +48,9 @@ def test_without_a_network_the_page_says_how_to_get_one(lab: Lab) -> None:
     finish_run(lab, config())
     app = open_page("segment")
     assert "No trained network yet" in words(app)
-    assert "Configure a run" in links(app)
+    assert links(app) == {"Configure a run"}
+    queue_run(lab, config())
+    assert links(app.run()) == {"Configure a run", "Watch those under way"}
 
 
 def test_an_image_gets_its_mask_shares_and_downloads(trained: RunRecord) -> None:
