@@ -46,7 +46,9 @@ if not finished and not is_active():
         st.page_link("pages/train.py", label="Configure a run", icon=":material/play_circle:")
     st.stop()
 
-chosen = state.remembered(keys.RUN) or next((run.id for run in services.active_runs(lab)), None)
+chosen = state.remembered(keys.RUN)
+if not chosen and (active := services.active_runs(lab)):
+    choose(chosen := active[0].id)  # so that it stays on show when it ends
 if finished:
     st.subheader("Finished")
     run_table.render_run_table(finished, services.score_by_run(lab), chosen, on_choose=choose)

@@ -5,7 +5,7 @@ import streamlit as st
 from marsseg import services
 from marsseg.errors import MarsSegError
 from marsseg.presets import PRESETS
-from marsseg.ui import keys, shell, study_plan
+from marsseg.ui import keys, shell, state, study_plan
 
 shell.begin_page(__file__)
 lab = services.open_lab()
@@ -35,6 +35,7 @@ except MarsSegError as error:
 
 def queue() -> None:
     study, runs = services.submit_study(lab, choice.name, choice.baseline, planned)
+    state.remember(keys.RUN, runs[0].id)
     shell.flash(f"{len(runs)} runs are queued as “{study.name}”.")
 
 

@@ -5,7 +5,7 @@ import streamlit as st
 from marsseg import services
 from marsseg.errors import ConfigError, MarsSegError
 from marsseg.presets import PRESETS
-from marsseg.ui import form_sources, forms, keys, run_preview, shell
+from marsseg.ui import form_sources, forms, keys, run_preview, shell, state
 
 shell.begin_page(__file__)
 lab = services.open_lab()
@@ -38,6 +38,7 @@ def start() -> None:
         shell.flash(str(error), ":material/error:")
         return
     shell.flash(f"Queued: {runs[0].name}" + (f", {len(runs)} seeds" if len(runs) > 1 else ""))
+    state.remember(keys.RUN, runs[0].id)
     st.session_state[keys.TRAIN_STARTED] = True
 
 

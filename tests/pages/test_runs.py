@@ -224,3 +224,12 @@ def test_a_new_name_is_kept(scored: Lab) -> None:
     assert services.get_run(scored, run.id).name == f"{AWKWARD} again"
     assert app.dataframe[0].value["Name"][0] == f"{AWKWARD} again"
     assert not read_as_markup(app)
+
+
+def test_a_run_that_was_watched_stays_on_show_when_it_ends(lab: Lab) -> None:
+    run, token = start_run(lab, queue_run(lab, config(), "watched").id)
+    app = open_page("runs")
+    lab.store.finish(run.id, token, RunStatus.FAILED, REASON)
+    app.run()
+    assert app.error[0].value == REASON
+    assert app.query_params["run"] == run.id

@@ -62,8 +62,11 @@ def test_the_sections_together_show_a_widget_for_every_field_that_matters(form: 
         "data.folds": 5,
     }.items():
         enter(form, path, value)
-    for section in ("model", "data", "train"):
+    for section in ("model", "train"):
         assert fields(section) <= widget_keys(show(form, section))
+    share = keys.field(keys.TRAIN_FORM, "data.validation_fraction")
+    assert fields("data") - {share} <= widget_keys(show(form, "data"))
+    assert share in widget_keys(enter(form, "data.folds", 0))
     manual = keys.field(keys.TRAIN_FORM, "loss.class_weights.manual", 0)
     assert fields("loss") - {manual} <= widget_keys(show(form, "loss"))
     enter(form, "loss.class_weights.mode", "manual")
@@ -227,3 +230,12 @@ def test_an_empty_name_shows_what_the_run_will_be_called(form: AppTest, lab: Lab
     wanted = form.get_by_key(name).placeholder
     press(form, "Start")
     assert [run.name for run in services.queue(lab)] == [wanted]
+
+
+def test_a_start_leads_to_the_new_run_whatever_was_on_show_before(form: AppTest, lab: Lab) -> None:
+    before = finish_run(lab, config(), name="looked at before")
+    form.query_params["run"] = before.id
+    go_to(form, "runs")
+    go_to(form, "train")
+    press(form, "Start")
+    assert form.query_params["run"] == services.queue(lab)[0].id

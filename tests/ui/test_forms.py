@@ -78,11 +78,11 @@ def test_every_field_is_drawn_where_it_matters(app):
         "model.normalization": "group",
         "loss.focal": 1.0,
         "loss.tversky": 1.0,
-        "data.folds": 5,
     }
     for path, value in values.items():
         app.session_state[keys.field("train", path)] = value
-    drawn = set()
+    drawn = shown_keys(go_to(app, "data"))
+    app.session_state[keys.field("train", "data.folds")] = 5
     for section in SECTIONS:
         go_to(app, section)
         drawn |= shown_keys(app)
