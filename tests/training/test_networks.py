@@ -19,6 +19,13 @@ ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu")
 NORMS = ("batch", "group", "none")
 
 
+REST_WITH_A_DEAD_SQUEEZE = ("_se_reduce/kernel", "_se_reduce/bias", "_se_expand/kernel")
+"""What may rest in one step: with two squeeze units of ReLU a block, both may happen to be off at the start.
+
+Then nothing reaches these three; the bias behind them learns all the same, and so must everything else.
+"""
+
+
 def combination(gate, squeeze_excite, residual, activation, normalization, **more):
     return ModelConfig(
         **{"depth": 1, "filters": 4, "groups": 2, "se_ratio": 2, **more},
@@ -73,8 +80,9 @@ def trains_saves_loads_and_exports(config, folder, rng, sizes):
     before = [weight.copy() for weight in model.get_weights()]
     mask = rng.integers(0, 5, (2, 32, 32))
     assert np.isfinite(model.train_on_batch(images(rng, 2, 32, 32), mask))
-    changed = [np.any(old != new) for old, new in zip(before, model.get_weights(), strict=True)]
-    assert sum(changed) > 0.9 * len(changed)  # all but a squeeze unit that happens to be off
+    pairs = zip(model.weights, before, model.get_weights(), strict=True)
+    still = [weight.path for weight, old, new in pairs if np.array_equal(old, new)]
+    assert all(path.endswith(REST_WITH_A_DEAD_SQUEEZE) for path in still), still
 
     model.save(folder / "network.keras")
     export_onnx(model, folder / "network.onnx", {})
