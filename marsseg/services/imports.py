@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import re
 import shutil
 import tempfile
 import threading
@@ -64,7 +65,7 @@ def start_import(lab: Lab, path: str, *, name: str | None = None, frame_size: in
 def start_upload(
     lab: Lab, filename: str, stream: BinaryIO, *, name: str | None = None, frame_size: int | None = None
 ) -> ImportJob:
-    """Begin to import an uploaded npz; `filename` is a label from the browser and never used as a path.
+    """Begin to import an uploaded npz; `filename` comes from the browser and is never used as a path.
 
     Raises:
         DatasetError: the upload is no npz, or does not fit on the disk.
@@ -74,7 +75,7 @@ def start_upload(
         raise DatasetError(
             f"{label} is not an .npz file; upload one in the course format, or add a folder by its path."
         )
-    path = _keep(stream, lab.settings.datasets_dir)
+    path = _keep(stream, lab.settings.datasets_dir, _harmless(label))
 
     def work(report: Progress) -> AddedDataset:
         try:
@@ -87,7 +88,12 @@ def start_upload(
     return _start(label, work)
 
 
-def _keep(stream: BinaryIO, datasets_dir: Path) -> Path:
+def _harmless(label: str) -> str:
+    """A file name that is safe anywhere and still known again in an error's sentence."""
+    return re.sub(r"[^\w.-]", "_", PurePath(label).stem, flags=re.ASCII)[-60:] + ".npz"
+
+
+def _keep(stream: BinaryIO, datasets_dir: Path, name: str) -> Path:
     """Copy an upload to a file in a folder of its own, which is swept up should this process be killed."""
     from marsseg.data.importing import STAGING, remove_stale
 
@@ -95,7 +101,7 @@ def _keep(stream: BinaryIO, datasets_dir: Path) -> Path:
     try:
         remove_stale(datasets_dir)
         folder = Path(tempfile.mkdtemp(dir=datasets_dir, prefix=f"{STAGING}upload-"))
-        with (folder / "upload.npz").open("wb") as target:
+        with (folder / name).open("wb") as target:
             shutil.copyfileobj(stream, target, 1 << 20)
     except OSError as error:
         if folder:
@@ -104,7 +110,7 @@ def _keep(stream: BinaryIO, datasets_dir: Path) -> Path:
             f"The upload could not be kept in {datasets_dir} ({error.strerror or error}); free some space or "
             "check the folder's permissions, then upload it again."
         ) from error
-    return folder / "upload.npz"
+    return folder / name
 
 
 def list_imports() -> list[ImportJob]:

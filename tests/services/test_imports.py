@@ -31,9 +31,10 @@ def test_an_upload_that_is_no_npz_is_refused_at_once(lab: Lab) -> None:
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04broken"])
 def test_a_broken_upload_says_what_is_wrong_and_adds_nothing(lab: Lab, content: bytes) -> None:
     before = [record.name for record in services.list_datasets(lab)]
-    job = services.start_upload(lab, "broken.npz", io.BytesIO(content))
+    job = services.start_upload(lab, "../my <b>broken</b> tiles.npz", io.BytesIO(content))
     done = services.wait_for_import(job.id)
     assert done.added is None
+    assert "tiles.npz" in done.problem
     assert done.problem.endswith(".")
     assert [record.name for record in services.list_datasets(lab)] == before
     assert not list(lab.settings.datasets_dir.glob(".import-*"))
