@@ -64,8 +64,9 @@ def render_form(
     _unplaced(shown)
     views = [v for p, v in FIELDS.items() if section_of(p) == section and p not in exclude]
     for row in rows(views):
-        _render_cells(row.leaders, form, shown, options or {})
-        _render_cells(row.dependents, form, shown, options or {})
+        alone = len(row.leaders) == 1  # then there is room beside it
+        for line in [(*row.leaders, *row.dependents)] if alone else [row.leaders, row.dependents]:
+            _render_cells(line, form, shown, options or {})
     return config, own
 
 
