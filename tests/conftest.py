@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import gc
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -28,12 +29,22 @@ hypothesis.settings.register_profile("lab", deadline=None)
 hypothesis.settings.load_profile("lab")
 
 
-def pytest_collection_finish() -> None:
-    """Spare the garbage collector what lives until the end: two thousand tests and the modules they need.
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import modules that `-m "not training …"` leaves out as a whole.
 
-    Streamlit collects garbage after every run of a page. Among all that other tests left behind, that took
-    longer than the pages.
+    They would bring TensorFlow with them. Once Keras is loaded, Streamlit clears its session after every run
+    of a page, which took longer than the pages themselves.
     """
+    chosen: str = config.option.markexpr
+    if " or " in chosen or collection_path.suffix != ".py":
+        return None
+    marks = re.search(r"^pytestmark = .*", collection_path.read_text("utf-8"), re.MULTILINE)
+    left_out = re.findall(r"\bnot (\w+)", chosen)
+    return any(f"pytest.mark.{name}" in marks[0] for name in left_out) or None if marks else None
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what lives until the end, and Streamlit its search after every run."""
     gc.freeze()
     if "streamlit.config" in sys.modules:
         sys.modules["streamlit.config"].set_option("runner.postScriptGC", False)

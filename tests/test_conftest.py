@@ -30,3 +30,10 @@ def test_missing_real_data_skip_by_hand_and_fail_in_ci(tmp_path: Path, ci: str, 
 
 def test_tests_never_see_the_real_home() -> None:
     assert load_settings().home != PROJECT_ROOT
+
+
+def test_what_needs_no_training_is_tested_without_tensorflow(request: pytest.FixtureRequest) -> None:
+    """One import of it, also while collecting, makes every simulated page several times slower."""
+    if "not training" not in request.config.option.markexpr:
+        pytest.skip('only without training: -m "not training"')
+    assert not {"keras", "tensorflow"} & set(sys.modules)

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from marsseg.training.previews import choose_preview_rows
+
+pytestmark = pytest.mark.training  # its module loads TensorFlow
 
 
 def tile(**pixels: int) -> np.ndarray:
