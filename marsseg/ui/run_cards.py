@@ -64,11 +64,7 @@ def render_card(
             _facts(run, scores)
         if len(scores) > 1:
             with trend:
-                charts.render_chart(
-                    charts.sparkline(scores),
-                    keys.run_chart("trend", run.id),
-                    alt="Validation mean IoU by epoch",
-                )
+                charts.render_curve(charts.sparkline(scores), keys.run_chart("trend", run.id))
 
 
 def phase_text(run: RunRecord) -> str:

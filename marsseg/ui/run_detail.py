@@ -61,15 +61,15 @@ def _curves(details: RunDetails) -> None:
             [e.val_terrain_miou for e in epochs],
             best_epoch=details.run.best_epoch,
         )
-        charts.render_chart(scores, keys.run_chart("iou", run_id))
+        charts.render_curve(scores, keys.run_chart("iou", run_id))
         _facts(details)
     with grid.cell():
         st.markdown("**Loss**")
         losses = charts.loss_chart(numbers, [e.loss for e in epochs], [e.val_loss for e in epochs])
-        charts.render_chart(losses, keys.run_chart("loss", run_id))
+        charts.render_curve(losses, keys.run_chart("loss", run_id))
         st.markdown("**Learning rate**")
         rates = charts.learning_rate_chart(numbers, [e.learning_rate for e in epochs])
-        charts.render_chart(rates, keys.run_chart("rate", run_id))
+        charts.render_curve(rates, keys.run_chart("rate", run_id))
 
 
 def _facts(details: RunDetails) -> None:

@@ -65,7 +65,7 @@ def pick_row(app: AppTest, row: int, table: int = 0) -> AppTest:
 
 def charts(app: AppTest) -> int:
     """How many charts the page shows."""
-    return len(app.get("plotly_chart"))
+    return len(app.get("plotly_chart")) + len(app.get("vega_lite_chart"))
 
 
 def viewers(app: AppTest) -> list[dict[str, Any]]:

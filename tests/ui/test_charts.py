@@ -21,16 +21,11 @@ FIGURES = {
     "shares": charts.class_share_chart([0.36, 0.24, 0.32, 0.077, 0.003], [0.4, 0.2, 0.3, 0.1, 0.0]),
     "weights": charts.class_weight_chart([0, 0.8, 0.6, 2.1, NAN]),
     "focal": charts.focal_chart(2.0, 0.25),
-    "loss": charts.loss_chart([1, 2, 3], [1.0, 0.5, NAN], [1.2, None, 0.7]),
-    "iou": charts.iou_chart([1, 2], [[0.1, 0.2, 0.3, NAN, 0.5]] * 2, [0.3, NAN], best_epoch=2),
-    "rate": charts.learning_rate_chart([1, 2], [1e-4, 5e-5]),
-    "spark": charts.sparkline([0.1, None, 0.4]),
     "scores": charts.score_chart(ROWS),
     "forest": charts.forest_plot(ROWS, baseline="<b>baseline</b>"),
     "cost": charts.cost_chart([charts.CostPoint("<b>a</b>", 5e5, 0.6)], cost_name="parameters"),
     "confusion": charts.confusion_chart(CONFUSION),
     "no rows": charts.score_chart([]),
-    "no epochs": charts.iou_chart([], np.empty((0, 5)), []),
 }
 
 
@@ -56,19 +51,6 @@ def test_focal_loss_without_gamma_is_cross_entropy():
 
 def test_focal_loss_by_hand():
     assert charts.focal_loss(0.9, 2.0, 0.25) == pytest.approx(0.25 * 0.1**2 * 0.10536051565782628)
-
-
-def test_unknown_values_are_gaps():
-    training = FIGURES["loss"].data[1]
-    validation = FIGURES["loss"].data[0]
-    assert list(training.y) == [1.0, 0.5, None]
-    assert list(validation.y) == [1.2, None, 0.7]
-    assert not training.connectgaps
-
-
-def test_unknown_class_scores_are_gaps():
-    sand = next(trace for trace in FIGURES["iou"].data if trace.name == "sand")
-    assert list(sand.y) == [None, None]
 
 
 def test_an_unknown_score_has_no_bar_and_a_dash():
@@ -115,16 +97,6 @@ def test_a_class_without_true_pixels_has_an_empty_row():
     assert all(value is None for value in figure.data[0].z[0])
     first_row = [note.text for note in figure.layout.annotations if note.y == 0]
     assert first_row == ["–"] * 5
-
-
-def test_the_learning_rate_is_drawn_in_steps():
-    assert FIGURES["rate"].data[0].line.shape == "hv"
-
-
-def test_the_last_known_value_of_a_sparkline_is_a_dot():
-    line, dot = charts.sparkline([0.1, 0.4, None]).data
-    assert (dot.x, dot.y) == ((2,), (0.4,))
-    assert list(line.y) == [0.1, 0.4, None]
 
 
 def cost_figure(points):

@@ -1,4 +1,4 @@
-"""Plotly figures as pure functions of plain values, and `render_chart`, which shows one.
+"""Plotly figures, and curves that grow, as pure functions of plain values; and what shows them.
 
 Colours that mean a class come from `marsseg.classes`; everything else is left to the page's theme,
 so that a figure is readable on light and dark ground. Unknown values are gaps, never zeros.
@@ -9,7 +9,13 @@ from marsseg.ui.charts.classes import class_share_chart, class_weight_chart
 from marsseg.ui.charts.comparison import Interval, forest_plot, score_chart
 from marsseg.ui.charts.confusion import confusion_chart
 from marsseg.ui.charts.cost import CostPoint, cost_chart
-from marsseg.ui.charts.curves import iou_chart, learning_rate_chart, loss_chart, sparkline
+from marsseg.ui.charts.curves import (
+    iou_chart,
+    learning_rate_chart,
+    loss_chart,
+    render_curve,
+    sparkline,
+)
 from marsseg.ui.charts.losses import focal_chart, focal_loss
 
 __all__ = [
@@ -26,6 +32,7 @@ __all__ = [
     "learning_rate_chart",
     "loss_chart",
     "render_chart",
+    "render_curve",
     "score_chart",
     "sparkline",
 ]
