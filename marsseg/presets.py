@@ -97,7 +97,8 @@ def _build() -> dict[str, Preset]:
             {
                 "model.filters": 8,
                 "model.depth": 2,
-                "train.epochs": 8,
+                "train.epochs": 16,
+                "train.batch_size": 8,
                 "train.learning_rate": 3e-3,
                 "train.plateau_patience": 3,
             },

@@ -222,6 +222,11 @@ def _toggles(rows: Sequence[LeaderboardRow]) -> tuple[str, ...]:
 
 
 def _text(row: LeaderboardRow, toggles: Sequence[str]) -> str:
-    """What a filter looks at: the name, and e.g. "skip gate gated"."""
-    values = [f"{FIELDS[path].ui.label} {format_value(row.values.get(path))}" for path in toggles]
+    """What a filter looks at: the name, and what is on, e.g. "skip gate gated"."""
+    known = {path: row.values.get(path) for path in toggles}
+    values = [
+        f"{FIELDS[path].ui.label} {format_value(value)}"
+        for path, value in known.items()
+        if value is not None and value is not False
+    ]
     return " ".join([row.name, *values, *row.run_ids]).casefold()
