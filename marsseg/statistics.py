@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from marsseg.errors import MarsSegError
 from marsseg.metrics import Lens, mean_ious
 
-_WEIGHTS_AT_ONCE = 4_000_000
+_DRAWS_AT_ONCE = 4_000_000
 
 
 class StatisticsError(MarsSegError, ValueError):
@@ -151,15 +151,18 @@ def _resampled(
 ) -> Iterator[list[NDArray[np.float64]]]:
     """Sums over images drawn with replacement, (K, repeats, 5, 5) for each side, a bounded number at a time.
 
-    How often each image is drawn is a multinomial count, so that the sums are one matrix product.
+    How often each image is drawn is counted, so that the sums are one matrix product.
     """
     rng = np.random.default_rng(seed)
     n_images = len(sides[0])
-    step = max(1, _WEIGHTS_AT_ONCE // n_images)
+    step = max(1, _DRAWS_AT_ONCE // n_images)
     for start in range(0, n_resamples, step):
         size = min(step, n_resamples - start)
-        times_drawn = rng.multinomial(n_images, np.full(n_images, 1 / n_images), size).astype(np.float64)
-        yield [(times_drawn @ side.reshape(n_images, -1)).reshape(size, *side.shape[1:]) for side in sides]
+        drawn = rng.integers(0, n_images, (size, n_images))
+        drawn += n_images * np.arange(size)[:, None]  # a range of numbers to each resample
+        times_drawn = np.bincount(drawn.ravel(), minlength=size * n_images).reshape(size, n_images)
+        weights = times_drawn.astype(np.float64)
+        yield [(weights @ side.reshape(n_images, -1)).reshape(size, *side.shape[1:]) for side in sides]
 
 
 def _percentiles(values: ArrayLike, confidence: float) -> tuple[float, float]:

@@ -97,7 +97,7 @@ def test_the_same_seed_gives_the_same_numbers_however_they_are_split_up(monkeypa
     first = compare(a, b, seed=3)
     assert compare(a, b, seed=3) == first
     assert compare(a, b, seed=4) != first
-    monkeypatch.setattr(statistics, "_WEIGHTS_AT_ONCE", 999)
+    monkeypatch.setattr(statistics, "_DRAWS_AT_ONCE", 999)
     in_parts = compare(a, b, seed=3)
     assert (in_parts.low, in_parts.high) == pytest.approx((first.low, first.high))
 
