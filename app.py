@@ -16,7 +16,19 @@ page = st.navigation(
             st.Page("pages/runs.py", title="Runs", icon=":material/timeline:"),
         ],
         "Compare": [
-            st.Page("pages/leaderboard.py", title="Leaderboard", icon=":material/leaderboard:", default=True),
+            st.Page(
+                "pages/leaderboard.py",
+                title="Leaderboard",
+                icon=":material/leaderboard:",
+                url_path="home",  # where it really is at "/", since it is the default
+                default=True,
+            ),
+            st.Page(
+                shell.forward_to("pages/leaderboard.py"),
+                title="Leaderboard",
+                url_path="leaderboard",  # what people guess
+                visibility="hidden",
+            ),
             st.Page("pages/masks.py", title="Masks", icon=":material/compare:"),
         ],
         "Use": [st.Page("pages/segment.py", title="Segment", icon=":material/image_search:")],

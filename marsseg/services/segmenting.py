@@ -16,7 +16,7 @@ from marsseg.classes import N_CLASSES
 from marsseg.errors import DatasetError, ImageError
 from marsseg.metrics import mean_iou
 from marsseg.services.datasets import dataset_tiles
-from marsseg.services.lab import Lab
+from marsseg.services.lab import DEMO_DATASET, Lab
 from marsseg.services.runs import model_path, require_model
 from marsseg.store.records import RunRecord, RunStatus
 
@@ -71,14 +71,22 @@ class SegmentedImage:
 
 
 def usable_runs(lab: Lab) -> list[tuple[RunRecord, float]]:
-    """Runs with an exported network and their test score (terrain lens, terrain only), best first."""
+    """Runs with an exported network and their test score (terrain lens, terrain only), best first.
+
+    Those that learned from the built-in demo terrain come last: their scores are of another world.
+    """
     totals = lab.store.confusion_totals("test", "terrain_only")
     scored = [
         (run, mean_iou(totals[run.id], "terrain"))
         for run in lab.store.list_runs(statuses=[RunStatus.COMPLETED, RunStatus.STOPPED])
         if run.id in totals and model_path(lab, run.id).is_file()
     ]
-    return sorted(scored, key=lambda pair: -1.0 if np.isnan(pair[1]) else pair[1], reverse=True)
+    return sorted(scored, key=_usefulness, reverse=True)
+
+
+def _usefulness(scored: tuple[RunRecord, float]) -> tuple[bool, float]:
+    run, score = scored
+    return run.dataset_name != DEMO_DATASET, -1.0 if np.isnan(score) else score
 
 
 def segment(

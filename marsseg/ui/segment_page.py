@@ -50,7 +50,9 @@ class SegmentChoice:
 def render_controls(usable: Sequence[tuple[RunRecord, float]], asked: str) -> SegmentChoice:
     """Draw the choices and return them; the best run is chosen unless the address names another."""
     names = {
-        run.id: f"{formats.score(score)} · {text.shorten(run.name, 60)} ({run.id})" for run, score in usable
+        run.id: f"{formats.score(score)} on {text.shorten(run.dataset_name, 24)} · "
+        f"{text.shorten(run.name, 48)} ({run.id})"
+        for run, score in usable
     }
     ids = list(names)
     if asked in ids:
@@ -59,7 +61,8 @@ def render_controls(usable: Sequence[tuple[RunRecord, float]], asked: str) -> Se
         st.session_state[keys.SEGMENT_RUN] = ids[0]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         run_id = st.selectbox(
-            "Network", ids, key=keys.SEGMENT_RUN, persist_state="session", help="Best test score first.",
+            "Network", ids, key=keys.SEGMENT_RUN, persist_state="session",
+            help="Best test score first; networks of the demo terrain last.",
             format_func=lambda run_id: names[run_id], width=500,
             on_change=lambda: state.to_address(keys.RUN, st.session_state[keys.SEGMENT_RUN]),
         )  # fmt: skip

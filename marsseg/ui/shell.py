@@ -89,6 +89,15 @@ def begin_page(script: str) -> None:
         st.toast(text.markdown(message), icon=icon)
 
 
+def forward_to(script: str) -> Callable[[], None]:
+    """A page that only leads on to another, with all that the address says."""
+
+    def forward() -> None:
+        st.switch_page(script, query_params=st.query_params.to_dict())
+
+    return forward
+
+
 def end_detour() -> None:
     """Called by `app.py` once the navigation stands: go on to the page that a deep link asked for."""
     st.session_state[keys.NAVIGATION] = True

@@ -38,6 +38,16 @@ def test_a_run_by_its_address(lab_server: Lab, visitor: Visitor) -> None:
     visitor.assert_all_went_well()
 
 
+def test_the_leaderboard_by_its_name(lab_server: Lab, visitor: Visitor) -> None:
+    lab = labs.make_lab(lab_server.settings.home)
+    labs.finish_run(lab, labs.config())
+    page = visitor.open(f"{lab_server.serve().url}/leaderboard?lens=strict")
+    sees_the_app_around(page, "Leaderboard")
+    expect(page.get_by_role("radio", name="strict")).to_be_checked()
+    expect(page.get_by_text("Page not found")).to_be_hidden()
+    visitor.assert_all_went_well()
+
+
 def sees_the_app_around(page: Page, title: str) -> None:
     """The page's title, and the four groups of the navigation."""
     expect(page.get_by_role("heading", level=1)).to_have_text(title)
