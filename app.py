@@ -7,8 +7,11 @@ from marsseg.ui import shell
 
 st.set_page_config(page_icon=shell.ICON, layout="wide")
 
+# The default page has no address but "/", and "/leaderboard" is what people guess and keep.
+home = st.Page(shell.forward_to("pages/leaderboard.py"), title="Home", visibility="hidden", default=True)
 page = st.navigation(
     {
+        "": [home],
         "Prepare": [st.Page("pages/data.py", title="Data", icon=":material/dataset:")],
         "Experiment": [
             st.Page("pages/train.py", title="New run", icon=":material/play_circle:"),
@@ -16,28 +19,17 @@ page = st.navigation(
             st.Page("pages/runs.py", title="Runs", icon=":material/timeline:"),
         ],
         "Compare": [
-            st.Page(
-                "pages/leaderboard.py",
-                title="Leaderboard",
-                icon=":material/leaderboard:",
-                url_path="home",  # where it really is at "/", since it is the default
-                default=True,
-            ),
-            st.Page(
-                shell.forward_to("pages/leaderboard.py"),
-                title="Leaderboard",
-                url_path="leaderboard",  # what people guess
-                visibility="hidden",
-            ),
+            st.Page("pages/leaderboard.py", title="Leaderboard", icon=":material/leaderboard:"),
             st.Page("pages/masks.py", title="Masks", icon=":material/compare:"),
         ],
         "Use": [st.Page("pages/segment.py", title="Segment", icon=":material/image_search:")],
     },
     expanded=True,
 )
-st.set_page_config(page_title=f"{page.title} · MarsSeg Lab")
-
 shell.end_detour()
+if page is home:
+    page.run()  # leads on to the leaderboard, before anything is drawn
+st.set_page_config(page_title=f"{page.title} · MarsSeg Lab")
 st.title(page.title)
 
 # Only now, with navigation and title on screen: the first visit to a server waits for what this imports.

@@ -15,7 +15,7 @@ from tests.browser.conftest import Lab, Visitor
 from tests.support import terrain
 
 PAIRS = 60
-EPOCHS = 4
+EPOCHS = 30  # long enough for several looks at it, on a fast machine too
 
 pytestmark = [pytest.mark.browser, pytest.mark.training]
 
