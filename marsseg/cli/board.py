@@ -9,6 +9,7 @@ import typer
 from marsseg.classes import CLASS_NAMES
 from marsseg.cli.output import JsonOption, inform, print_table
 from marsseg.cli.text import UNKNOWN, duration, score, whole
+from marsseg.errors import ConfigError
 
 if TYPE_CHECKING:
     from marsseg.services import Delta, Leaderboard, LeaderboardRow
@@ -34,6 +35,8 @@ def leaderboard(
 
     query = services.make_query(lens, decoding, split, dataset=dataset, baseline=baseline)
     board = services.leaderboard(services.open_lab(), query)
+    if as_json and form not in {"table", "json"}:
+        raise ConfigError({"--format": f"{form} and --json exclude each other; give one of them."})
     form = "json" if as_json else form
     if form != "table":
         typer.echo(services.leaderboard_text(board, form), nl=False)

@@ -32,7 +32,9 @@ def add(
     lab = services.open_lab()
     with progress_bar() as progress:
         added = services.add_dataset(lab, path, name=name, frame_size=frame_size, progress=progress)
-    if added.already_there:
+    if added.restored:
+        inform(f"The files of {added.record.name} were missing or damaged and have been restored.")
+    elif added.already_there:
         inform(f"These tiles are here already, as {added.record.name}; nothing was added.")
     document = services.dataset_document(lab, added.record.name)
     if as_json:

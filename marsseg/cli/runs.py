@@ -25,7 +25,9 @@ def list_runs(as_json: JsonOption = False) -> None:
     """List all runs, newest first."""
     from marsseg import services
 
-    runs = services.list_runs(services.open_lab())
+    lab = services.open_lab()
+    services.revive(lab)
+    runs = services.list_runs(lab)
     if as_json:
         print_json([services.run_summary(run) for run in runs])
         return
@@ -51,7 +53,9 @@ def show(run_id: RunId, as_json: JsonOption = False) -> None:
     """Show one run: status, epochs and scores."""
     from marsseg import services
 
-    document = services.run_document(services.open_lab(), run_id)
+    lab = services.open_lab()
+    services.revive(lab)
+    document = services.run_document(lab, run_id)
     if as_json:
         print_json(document)
     else:

@@ -177,6 +177,7 @@ def _not_an_archive(path: Path) -> DatasetError:
 
 
 def _damaged(path: Path, how: str) -> DatasetError:
+    how = how if len(how) <= 120 else f"{how[:119]}…"
     return DatasetError(f"{path.name} is truncated or damaged ({how}); copy or download it again.")
 
 

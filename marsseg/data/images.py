@@ -156,7 +156,7 @@ def _to_8_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
         levels = values.astype(np.float32)
         finite = np.isfinite(levels)
         if not finite.any():
-            return np.zeros(values.shape, np.uint8)
+            raise ImageError("The image holds no finite number; save it again from its source.")
         low = float(np.min(levels, initial=np.inf, where=finite))
         high = float(np.max(levels, initial=-np.inf, where=finite))
         offset, span = _range(low, high, is_float=values.dtype.kind == "f")

@@ -27,7 +27,7 @@ from marsseg.services.imports import (
     start_upload,
     wait_for_import,
 )
-from marsseg.services.lab import DEMO_DATASET, Activity, Lab, activity, open_lab, store_version
+from marsseg.services.lab import DEMO_DATASET, Activity, Lab, activity, open_lab, revive, store_version
 from marsseg.services.leaderboard import (
     Leaderboard,
     LeaderboardQuery,
@@ -140,6 +140,7 @@ __all__ = [
     "rename_dataset",
     "require_model",
     "resume",
+    "revive",
     "run_details",
     "run_document",
     "run_summary",

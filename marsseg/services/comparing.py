@@ -67,14 +67,21 @@ class RunGroup:
 
 
 def group_runs(runs: Sequence[RunRecord], totals: Mapping[str, np.ndarray]) -> list[RunGroup]:
-    """Completed runs by fingerprint, and each stopped run alone; oldest group first."""
-    members: defaultdict[str, list[RunRecord]] = defaultdict(list)
+    """Completed runs by fingerprint, and each stopped run alone; oldest group first.
+
+    Of deterministic runs with one seed and fold the latest counts: the others are copies, and a deviation
+    over copies would claim a certainty that nobody measured.
+
+    Args:
+        runs: newest first.
+    """
+    members: defaultdict[str, dict[Hashable, RunRecord]] = defaultdict(dict)
     for run in reversed(runs):
-        members[run.fingerprint if run.status is RunStatus.COMPLETED else run.id].append(run)
-    return [
-        RunGroup(key, tuple(repeats), tuple(totals[run.id] for run in repeats))
-        for key, repeats in members.items()
-    ]
+        key = run.fingerprint if run.status is RunStatus.COMPLETED else run.id
+        train = run.config.train
+        members[key][(train.seed, run.config.data.fold, None if train.deterministic else run.id)] = run
+    groups = [(key, tuple(repeats.values())) for key, repeats in members.items()]
+    return [RunGroup(key, repeats, tuple(totals[run.id] for run in repeats)) for key, repeats in groups]
 
 
 def deltas_to(

@@ -29,10 +29,16 @@ Progress = Callable[[float, str], None]
 
 @dataclass(frozen=True, slots=True)
 class AddedDataset:
-    """What an import led to; `already_there` if the same content had been added before."""
+    """What an import led to.
+
+    Args:
+        already_there: the same content had been added before.
+        restored: it had, but its files were gone or damaged, and have been made anew.
+    """
 
     record: DatasetRecord
     already_there: bool
+    restored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,7 @@ def add_dataset(
     )
     known = lab.store.find_dataset(imported.sha256)
     if known:
-        return AddedDataset(known, already_there=True)
+        return AddedDataset(known, already_there=True, restored=not imported.already_there)
     final = wanted or unused_name(lab, path.stem or path.name)
     return _register(lab, imported, final, source or str(path))
 
@@ -203,9 +209,14 @@ def split_for(lab: Lab, config: RunConfig) -> Split:
 
     Raises:
         NotFoundError: no such dataset.
-        DatasetError: there are too few tiles to split, or to fill a batch.
+        DatasetError: there are too few tiles to split, or to fill a batch, or none has terrain.
     """
     split = split_of(lab, config.data)
+    if not dataset_tiles(lab, config.data.dataset).counts[split.train, 1:].any():
+        raise DatasetError(
+            f"No terrain is labelled in the training tiles of {config.data.dataset}, so there is nothing to "
+            "learn; choose another dataset."
+        )
     if len(split.train) < config.train.batch_size:
         raise DatasetError(
             f"{config.data.dataset} leaves {len(split.train)} training tiles, fewer than one batch of "

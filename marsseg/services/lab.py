@@ -66,10 +66,7 @@ def store_version(lab: Lab) -> int:
 
 def activity(lab: Lab) -> Activity:
     """Count what runs and what waits; if anything does, a scheduler that has died is replaced."""
-    counts = lab.store.count_by_status()
-    active, queued = sum(counts.get(status, 0) for status in ACTIVE), counts.get(RunStatus.QUEUED, 0)
-    if active or queued:
-        _revive(lab)
+    active, queued = revive(lab)
     return Activity(
         active=active,
         queued=queued,
@@ -87,12 +84,19 @@ def wake(lab: Lab) -> None:
     ensure_scheduler(lab.settings, store=lab.store)
 
 
-def _revive(lab: Lab) -> None:
-    """As `wake`, for those who only look: a page must show itself even where no process can be started."""
-    try:
-        wake(lab)
-    except MarsSegError as error:
-        logger.warning("%s", error)
+def revive(lab: Lab) -> tuple[int, int]:
+    """As `wake`, if anything is active or queued, for those who only look; returns how much of each is.
+
+    Who looks must see something even where no process can be started.
+    """
+    counts = lab.store.count_by_status()
+    active, queued = sum(counts.get(status, 0) for status in ACTIVE), counts.get(RunStatus.QUEUED, 0)
+    if active or queued:
+        try:
+            wake(lab)
+        except MarsSegError as error:
+            logger.warning("%s", error)
+    return active, queued
 
 
 def _open(settings: Settings) -> Lab:

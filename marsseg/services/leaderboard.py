@@ -158,7 +158,7 @@ def _baseline(query: LeaderboardQuery, groups: Sequence[RunGroup]) -> RunGroup:
     if query.baseline is None:
         return next((group for group in groups if not group.is_partial), groups[0])
     for group in groups:
-        if query.baseline == group.key or query.baseline in {run.id for run in group.runs}:
+        if query.baseline in {group.key, *(run.id for run in group.runs)}:
             return group
     raise NotFoundError(
         f"No scored run or configuration {query.baseline!r} on this board to take as the baseline; "
@@ -192,9 +192,10 @@ def _row(group: RunGroup, baseline: RunGroup, delta: Delta | None, lens: Lens) -
 
 
 def _name(group: RunGroup, baseline: RunGroup) -> str:
-    """A name that a person typed wins; otherwise what differs from the baseline of this board."""
-    typed = next((run.config.name for run in group.runs if run.config.name), "")
-    name = typed or describe(group.config, baseline.config)
+    """A name that a person typed for all repeats wins; else what differs from the baseline of this board."""
+    typed = {run.config.name for run in group.runs}
+    name = typed.pop() if len(typed) == 1 else ""
+    name = name or describe(group.config, baseline.config)
     if group is baseline:
         name = group.runs[0].name
     return f"{name} (stopped early)" if group.is_partial else name

@@ -174,7 +174,7 @@ def write_submission(
     """Write one CSV row a test tile: `id`, then its pixels' classes row by row; returns the number of tiles.
 
     Raises:
-        DatasetError: the dataset has no unlabelled test tiles.
+        DatasetError: the dataset has no unlabelled test tiles, or `out` is a folder.
         StateError: the run has no exported network.
     """
     run, path = require_model(lab, run_id)
@@ -183,6 +183,8 @@ def write_submission(
         raise DatasetError(
             f"{dataset or run.dataset_name} has no unlabelled test tiles; choose a dataset with a test_set."
         )
+    if out.is_dir():
+        raise DatasetError(f"{out} is a folder; give the file to write, such as {out / 'submission.csv'}.")
     predictor = _predictor(path, path.stat().st_mtime_ns)
     with _whole_file(out) as file:
         writer = csv.writer(file, lineterminator="\n")

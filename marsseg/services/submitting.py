@@ -31,7 +31,8 @@ def submit(
         NotFoundError: the configuration names no known dataset.
         DatasetError: the dataset is gone from disk, or too small for the split.
     """
-    called = run_name(config, name, baseline=baseline, baseline_name=baseline_name)
+    config = _with_typed_name(config, name)
+    called = run_name(config, baseline=baseline, baseline_name=baseline_name)
     return queue_runs(lab, [prepare_run(lab, config, called)])[0]
 
 
@@ -45,7 +46,8 @@ def submit_repeats(
     baseline_name: str = "",
 ) -> list[RunRecord]:
     """Queue the same configuration once per seed, named as by `submit`; all of them or none."""
-    called = run_name(config, name, baseline=baseline, baseline_name=baseline_name)
+    config = _with_typed_name(config, name)
+    called = run_name(config, baseline=baseline, baseline_name=baseline_name)
     configs = [config.with_values({"train.seed": seed}) for seed in seeds]
     return queue_runs(lab, [prepare_run(lab, each, called) for each in configs])
 
@@ -77,16 +79,14 @@ def prepare_run(lab: Lab, config: RunConfig, name: str) -> NewRun:
     )
 
 
-def run_name(
-    config: RunConfig,
-    name: str | None = None,
-    *,
-    baseline: RunConfig | None = None,
-    baseline_name: str = "",
-) -> str:
-    """The name given, or the configuration's own, or what differs from the baseline, or its name."""
-    typed = (name or config.name).strip()
-    if typed:
+def _with_typed_name(config: RunConfig, name: str | None) -> RunConfig:
+    """The configuration under the name that a person typed, which boards show too."""
+    return config.with_values({"name": name.strip()}) if name and name.strip() else config
+
+
+def run_name(config: RunConfig, *, baseline: RunConfig | None = None, baseline_name: str = "") -> str:
+    """The configuration's own name, or what differs from the baseline, or the baseline's name."""
+    if typed := config.name.strip():
         return typed
     description = describe(config, baseline or RunConfig())
     if description == UNCHANGED and baseline_name.strip():

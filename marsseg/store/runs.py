@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from marsseg.config import RunConfig
 from marsseg.errors import NotFoundError
 from marsseg.store.base import (
     StorePart,
@@ -112,7 +113,7 @@ class RunTable(StorePart):
             return dict(session.execute(query).all())
 
     def rename_run(self, run_id: str, name: str) -> RunRecord:
-        """Give a run another name, in any state.
+        """Give a run another name, in any state; its configuration, which boards read, takes the name too.
 
         Raises:
             NotFoundError: there is no such run.
@@ -123,6 +124,8 @@ class RunTable(StorePart):
             if name != row.name:
                 self._add_event(session, "renamed", f"Renamed from “{row.name}” to “{name}”.", run_id)
                 row.name = name
+                config = RunConfig.model_validate_json(row.config)
+                row.config = config.with_values({"name": name}).model_dump_json()
             return get_record(session, run_id)
 
     def request_stop(self, run_id: str, *, now: bool = False) -> RunRecord:

@@ -10,6 +10,9 @@ from marsseg.store.tables import NAME_LENGTH
 
 _ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
 
+_DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Marks that turn the direction of what follows, also beyond the end of a name."""
+
 
 def new_run_id() -> str:
     """A run id such as "r-7k2m9xq4"."""
@@ -40,4 +43,6 @@ def storable(text: str) -> str:
 
 
 def _replace_controls(text: str) -> str:
-    return "".join(" " if unicodedata.category(sign) in {"Cc", "Cs"} else sign for sign in text)
+    return "".join(
+        " " if unicodedata.category(sign) in {"Cc", "Cs"} or sign in _DIRECTIONS else sign for sign in text
+    )

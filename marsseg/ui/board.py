@@ -153,7 +153,7 @@ def _column_config(board: Leaderboard) -> dict[str, Any]:
         ),
         "Parameters": number(format="localized"),
         "Minutes": number(format="%.1f", help="Mean training time"),
-        "n": number(width=36, help="Runs that differ in the seed alone"),
+        "n": number(width=36, help="Repeats: runs with other seeds or folds"),
     }
     config |= {FIELDS[path].ui.label: _toggle_column(path, board.toggles) for path in board.toggles}
     config |= {each.name: number(each.name.capitalize(), format="%.3f") for each in CLASSES}
@@ -165,8 +165,9 @@ def _toggle_column(path: str, toggles: Sequence[str]) -> Any:
     ui = FIELDS[path].ui
     alike = sum(FIELDS[other].ui.short_name == ui.short_name for other in toggles) > 1
     title, explanation = (ui.label if alike else ui.short_name), f"{ui.label}. {text.markdown(ui.help)}"
-    if shape_of(FIELDS[path]).kind in {Kind.INTEGER, Kind.NUMBER}:
-        return st.column_config.NumberColumn(title, format="plain", help=explanation)
+    formats_by_kind = {Kind.INTEGER: "%d", Kind.NUMBER: "%g"}  # "plain" draws 4000 as 3999.9999999995
+    if form := formats_by_kind.get(shape_of(FIELDS[path]).kind):
+        return st.column_config.NumberColumn(title, format=form, help=explanation)
     return st.column_config.TextColumn(title, help=explanation)
 
 

@@ -162,6 +162,9 @@ def _outcome(job: ImportJob, label: str) -> None:
         return
     record = job.added.record
     name = text.markdown(text.shorten(record.name, 60))
+    if job.added.restored:
+        st.success(f"The missing files of {name} have been restored.", icon=":material/check:")
+        return
     if job.added.already_there:
         st.info(f"{label} was added before, as {name}; nothing changed.", icon=":material/info:")
         return

@@ -55,6 +55,11 @@ def render_controls(usable: Sequence[tuple[RunRecord, float]], asked: str) -> Se
         for run, score in usable
     }
     ids = list(names)
+    if asked and asked not in ids:
+        st.warning(
+            "The run in the address does not exist any more, or has no network; another one is chosen.",
+            icon=":material/help:",
+        )
     if asked in ids:
         st.session_state[keys.SEGMENT_RUN] = asked
     elif st.session_state.get(keys.SEGMENT_RUN) not in ids:

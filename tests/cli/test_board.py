@@ -75,6 +75,7 @@ def test_lens_decoding_and_split_reach_the_board(marsseg: Command, two_runs: tup
         ["--decoding", "magic"],
         ["--split", "training"],
         ["--format", "pdf"],
+        ["--format", "csv", "--json"],
         ["--dataset", "nowhere"],
         ["--baseline", "nobody"],
     ],

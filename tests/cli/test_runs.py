@@ -7,6 +7,17 @@ from marsseg.store.records import RunStatus
 from tests.cli.conftest import Command, finish_run, queue_run
 
 
+def test_looking_at_runs_that_wait_replaces_a_scheduler_that_died(
+    marsseg: Command, lab: Lab, woken: list[str]
+) -> None:
+    marsseg("runs", "list")
+    assert not woken
+    run = queue_run(lab)
+    marsseg("runs", "list")
+    marsseg("runs", "show", run.id)
+    assert len(woken) == 2
+
+
 def test_no_runs_are_an_empty_list(marsseg: Command) -> None:
     assert marsseg("runs", "list", "--json").document == []
 

@@ -98,6 +98,12 @@ def test_a_submission_has_a_row_a_test_tile_and_a_column_a_pixel(
     np.testing.assert_array_equal(np.array([row[1:] for row in rows], dtype=int), expected)
 
 
+def test_a_submission_into_a_folder_is_refused(marsseg: Command, scored_run: str, tmp_path: Path) -> None:
+    answer = marsseg("submission", "--run", scored_run, "--out", tmp_path)
+    assert answer.status == 2
+    assert f"{tmp_path} is a folder" in answer.err
+
+
 def test_a_submission_that_is_cut_short_leaves_nothing(lab: Lab, scored_run: str, tmp_path: Path) -> None:
     def interrupt(_fraction: float, _what: str) -> None:
         raise KeyboardInterrupt

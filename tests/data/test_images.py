@@ -148,7 +148,8 @@ def test_pixels_that_are_not_finite_are_black():
     values[0, :3] = np.nan, np.inf, -np.inf
     gray = decode_gray(encode_tiff(values), LIMIT)
     np.testing.assert_array_equal(gray[0, :4], [0, 0, 0, 128])
-    assert not decode_gray(encode_tiff(np.full((8, 8), np.nan, np.float32)), LIMIT).any()
+    with pytest.raises(ImageError, match="no finite number"):
+        decode_gray(encode_tiff(np.full((8, 8), np.nan, np.float32)), LIMIT)
 
 
 @pytest.mark.parametrize("values", [[-100, 0, 100], [0, 100_000, 200_000]])

@@ -142,3 +142,10 @@ def test_the_best_network_is_chosen_unless_the_address_names_another(scored: Lab
     assert open_page("segment", run=trained.id).get_by_key(keys.SEGMENT_RUN).value == trained.id
     services.delete(scored, trained.id)
     assert app.run().get_by_key(keys.SEGMENT_RUN).value == better.id
+
+
+def test_an_address_with_a_run_that_is_gone_says_that_another_is_chosen(trained: RunRecord) -> None:
+    app = open_page("segment", run="r-00000000")
+    assert "does not exist any more" in app.warning[0].value
+    assert app.get_by_key(keys.SEGMENT_RUN).value == trained.id
+    assert not open_page("segment", run=trained.id).warning

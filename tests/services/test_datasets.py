@@ -21,6 +21,16 @@ def test_the_same_content_is_told_not_doubled(lab: Lab, tmp_path: Path) -> None:
     assert len(services.list_datasets(lab)) == 1
 
 
+def test_a_dataset_whose_files_are_gone_is_restored_from_its_source(lab: Lab, tmp_path: Path) -> None:
+    (record,) = services.list_datasets(lab)
+    folder = lab.settings.datasets_dir / record.sha256
+    folder.rename(tmp_path / "moved away")
+    again = services.add_dataset(lab, tmp_path / "bands.npz")
+    assert (again.already_there, again.restored) == (True, True)
+    assert len(services.dataset_tiles(lab, DATASET).masks) == record.meta["pairs"]
+    assert not services.add_dataset(lab, tmp_path / "bands.npz").restored
+
+
 def test_a_taken_name_is_refused_and_nothing_is_added(lab: Lab, tmp_path: Path) -> None:
     other = write_course_file(tmp_path / "other.npz", seed=9)
     with pytest.raises(DatasetError, match="exists already"):

@@ -82,6 +82,15 @@ def test_rows_are_named_by_what_differs_unless_a_person_named_them(lab: Lab) -> 
     assert {"+SE", "my favourite"} <= {row.name for row in _board(lab).rows}
 
 
+def test_a_name_typed_later_is_on_the_board_unless_it_is_of_one_repeat_among_others(lab: Lab) -> None:
+    finish_run(lab, config())
+    run = finish_run(lab, config(model__squeeze_excite=True))
+    services.rename(lab, run.id, "my best network")
+    assert "my best network" in {row.name for row in _board(lab).rows}
+    finish_run(lab, config(model__squeeze_excite=True, train__seed=1))
+    assert "+SE" in {row.name for row in _board(lab).rows}
+
+
 def test_lenses_and_decodings_change_the_score(lab: Lab) -> None:
     finish_run(lab, config(), error_rate=0.4)
     scores = {
@@ -142,6 +151,23 @@ def test_a_stopped_run_is_no_repeat_and_an_untrained_one_no_row(lab: Lab) -> Non
     assert base.is_baseline
     assert top.key != base.key
     assert _board(lab, baseline=stopped.id).baseline == top.key
+
+
+def test_copies_with_one_seed_are_no_repeats(lab: Lab) -> None:
+    finish_run(lab, config(), error_rate=0.2)
+    latest = finish_run(lab, config(), error_rate=0.2)
+    (row,) = _board(lab).rows
+    assert (row.n, row.sd, row.run_ids) == (1, None, (latest.id,))
+    other_seed = finish_run(lab, config(train__seed=1), error_rate=0.3)
+    (row,) = _board(lab).rows
+    assert (row.n, row.run_ids) == (2, (latest.id, other_seed.id))
+    assert row.sd is not None
+
+
+def test_runs_that_nothing_makes_alike_are_repeats_even_with_one_seed(lab: Lab) -> None:
+    for _ in range(2):
+        finish_run(lab, config(train__deterministic=False))
+    assert _board(lab).rows[0].n == 2
 
 
 def test_scores_on_other_tiles_are_compared_on_the_common_ones(lab: Lab) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from marsseg import services
@@ -51,6 +53,21 @@ def test_a_dataset_gone_from_disk_is_refused_with_a_sentence(lab: Lab) -> None:
 def test_more_tiles_a_batch_than_training_tiles_is_refused(lab: Lab) -> None:
     with pytest.raises(DatasetError, match="fewer than one batch"):
         services.submit(lab, config(train__batch_size=64))
+
+
+def test_a_typed_name_goes_with_the_configuration(lab: Lab) -> None:
+    run = services.submit(lab, config(), name="  mine ")
+    assert (run.name, run.config.name) == ("mine", "mine")
+    assert run.fingerprint == services.submit(lab, config()).fingerprint
+
+
+def test_tiles_without_labelled_terrain_are_refused(lab: Lab, tmp_path: Path) -> None:
+    pairs = np.zeros((30, 2, 64, 128))
+    pairs[:, 0] = np.random.default_rng(0).integers(0, 256, (30, 64, 128))
+    np.savez(tmp_path / "dark.npz", training_set=pairs)
+    services.add_dataset(lab, tmp_path / "dark.npz")
+    with pytest.raises(DatasetError, match="No terrain is labelled"):
+        services.submit(lab, config(data__dataset="dark"))
 
 
 def test_stopping_a_queued_run_takes_it_out_of_the_queue(lab: Lab) -> None:

@@ -33,7 +33,8 @@ def test_names_come_back_letter_by_letter(store: RunStore, dataset: DatasetRecor
 
 
 @pytest.mark.parametrize(
-    ("typed", "kept"), [("  two\n lines\t", "two lines"), ("a\x00b", "a b"), ("a\ud800b", "a b")]
+    ("typed", "kept"),
+    [("  two\n lines\t", "two lines"), ("a\x00b", "a b"), ("a\ud800b", "a b"), ("a\u202eb", "a b")],
 )
 def test_control_characters_and_spaces_are_tidied(
     store: RunStore, dataset: DatasetRecord, typed: str, kept: str

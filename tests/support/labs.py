@@ -42,7 +42,7 @@ def config(**values: Any) -> RunConfig:
 
 def queue_run(lab: Lab, run_config: RunConfig, name: str | None = None) -> RunRecord:
     """Queue a run without waking a scheduler."""
-    return lab.store.add_run(prepare_run(lab, run_config, run_name(run_config, name)))
+    return lab.store.add_run(prepare_run(lab, run_config, name or run_name(run_config)))
 
 
 def finish_run(

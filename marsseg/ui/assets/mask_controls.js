@@ -69,7 +69,7 @@ function contrastSwitch(settings, changed) {
 }
 
 function fitSwitch(settings, changed) {
-  const title = "Shows all pictures of a tile at once; without it, wide rows scroll sideways.";
+  const title = "Puts all pictures of a tile beside one another; without it, those that find no room go below.";
   return toggle("Fit to width", title, settings, "fit", changed);
 }
 
