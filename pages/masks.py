@@ -22,6 +22,8 @@ if not runs:
     st.stop()
 
 asked = state.list_from_address(keys.RUNS, allowed=runs)
+if len(asked) < len(state.list_from_address(keys.RUNS)):
+    st.warning("Some runs in the address do not exist any more, or have no masks.", icon=":material/help:")
 choice = mask_page.render_controls(runs, scores, asked, most=services.MAX_RUNS)
 state.to_address(keys.RUNS, choice.run_ids)
 if not choice.run_ids:
