@@ -146,8 +146,7 @@ def test_float_colour_is_read():
 def test_pixels_that_are_not_finite_are_black():
     values = np.full((8, 8), 0.5, np.float32)
     values[0, :3] = np.nan, np.inf, -np.inf
-    gray = decode_gray(encode_tiff(values), LIMIT)
-    np.testing.assert_array_equal(gray[0, :4], [0, 0, 0, 128])
+    np.testing.assert_array_equal(decode_gray(encode_tiff(values), LIMIT)[0, :4], [0, 0, 0, 128])
     with pytest.raises(ImageError, match="no finite number"):
         decode_gray(encode_tiff(np.full((8, 8), np.nan, np.float32)), LIMIT)
 
@@ -296,6 +295,6 @@ def test_nothing_is_written_to_standard_error():
 
 @pytest.mark.real_data
 def test_real_uploads_are_read(real_data_dir):
-    uploads = (real_data_dir / "uploads").iterdir()
-    shapes = sorted(decode_gray(path.read_bytes(), 50_000_000).shape for path in uploads)
+    uploads = [path.read_bytes() for path in (real_data_dir / "uploads").iterdir()]
+    shapes = sorted(decode_gray(content, 50_000_000).shape for content in uploads)
     assert shapes[1:] == [(1024, 1024)] * 4
