@@ -121,12 +121,20 @@ def mean_ious(confusions: ArrayLike, lens: Lens) -> NDArray[np.float64]:
     Raises:
         MetricsError: no square matrices of counts, or an unknown lens.
     """
-    iou = class_iou(confusions, lens)
-    counted = ~np.isnan(iou)
-    n_counted = np.asarray(counted.sum(axis=-1))
-    means = np.full(n_counted.shape, np.nan)
-    total = np.where(counted, iou, 0.0).sum(axis=-1)
-    np.divide(total, n_counted, out=means, where=n_counted > 0)
+    return mean_of_known(class_iou(confusions, lens))
+
+
+def mean_of_known(values: ArrayLike, axis: int = -1) -> NDArray[np.float64]:
+    """Mean over one axis of the values that are not NaN; NaN where all are, without a warning.
+
+    Args:
+        values: (…) float.
+    """
+    known = ~np.isnan(values)
+    n_known = np.asarray(known.sum(axis=axis))
+    means = np.full(n_known.shape, np.nan)
+    total = np.where(known, values, 0.0).sum(axis=axis)
+    np.divide(total, n_known, out=means, where=n_known > 0)
     return means
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from marsseg.errors import MarsSegError
-from marsseg.metrics import Lens, mean_ious
+from marsseg.metrics import Lens, mean_ious, mean_of_known
 
 _DRAWS_AT_ONCE = 4_000_000
 
@@ -134,16 +134,8 @@ def _placed(judged: Judged, common: NDArray[Any]) -> NDArray[np.float64]:
 
 def _differences(sums: Sequence[NDArray[np.float64]], lens: Lens) -> NDArray[np.float64]:
     """(K,) differences of the two sides' scores from their sums (K, repeats, 5, 5)."""
-    ours, theirs = (_mean_of_repeats(mean_ious(side, lens)) for side in sums)
+    ours, theirs = (mean_of_known(mean_ious(side, lens)) for side in sums)
     return ours - theirs
-
-
-def _mean_of_repeats(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(K,) means of (K, repeats) scores, without the repeats that have none; NaN where all have none."""
-    counted = ~np.isnan(scores)
-    means = np.full(len(scores), np.nan)
-    total = np.where(counted, scores, 0.0).sum(axis=1)
-    return np.divide(total, counted.sum(axis=1), out=means, where=counted.any(axis=1))
 
 
 def _resampled(

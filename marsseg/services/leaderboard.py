@@ -14,7 +14,7 @@ import numpy as np
 from marsseg.config import describe
 from marsseg.config.describe import FIELDS, format_value
 from marsseg.errors import NotFoundError
-from marsseg.metrics import Decoding, Lens, Split, class_iou, mean_iou
+from marsseg.metrics import Decoding, Lens, Split, class_iou, mean_iou, mean_of_known
 from marsseg.services.comparing import Delta, RunGroup, deltas_to, group_runs
 from marsseg.services.lab import Lab
 from marsseg.statistics import mean_and_sd
@@ -183,7 +183,7 @@ def _row(group: RunGroup, baseline: RunGroup, delta: Delta | None, lens: Lens) -
         run_ids=tuple(run.id for run in group.runs),
         score=score,
         sd=sd,
-        class_iou=_mean_class_iou(group, lens),
+        class_iou=tuple(mean_of_known(class_iou(np.stack(group.totals), lens), axis=0).tolist()),
         delta=delta,
         values=group.config.effective(),
         parameters=group.runs[-1].parameters,
@@ -199,15 +199,6 @@ def _name(group: RunGroup, baseline: RunGroup) -> str:
     if group is baseline:
         name = group.runs[0].name
     return f"{name} (stopped early)" if group.is_partial else name
-
-
-def _mean_class_iou(group: RunGroup, lens: Lens) -> tuple[float, ...]:
-    stacked = np.stack([class_iou(total, lens) for total in group.totals])
-    counted = ~np.isnan(stacked)
-    sums = np.where(counted, stacked, 0.0).sum(axis=0)
-    return tuple(
-        float(total / n) if n else float("nan") for total, n in zip(sums, counted.sum(axis=0), strict=True)
-    )
 
 
 def _toggles(rows: Sequence[LeaderboardRow]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from marsseg.config import RunConfig, describe
 from marsseg.config.describe import UNCHANGED
-from marsseg.services.datasets import dataset_tiles, split_for
+from marsseg.services.datasets import split_for
 from marsseg.services.lab import Lab, wake
 from marsseg.store.records import NewRun, RunRecord
 from marsseg.store.texts import cut_name
@@ -68,7 +68,6 @@ def prepare_run(lab: Lab, config: RunConfig, name: str) -> NewRun:
     """
     dataset = lab.store.get_dataset(config.data.dataset)
     config = config.with_values({"data.dataset": dataset.name})
-    dataset_tiles(lab, dataset.name)  # a split may be remembered of tiles that are gone by now
     split_for(lab, config)
     return NewRun(
         config=config,
