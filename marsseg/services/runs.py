@@ -188,7 +188,7 @@ def delete(lab: Lab, run_id: str) -> None:
         StateError: the run has not ended.
     """
     run = get_run(lab, run_id)
-    lab.store.delete_run(run.id)
+    lab.store.delete_runs([run.id])
     shutil.rmtree(lab.settings.run_dir(run.id), ignore_errors=True)
 
 

@@ -57,6 +57,12 @@ def run_record(row: RunRow, dataset_name: str) -> RunRecord:
         provenance=row.provenance,
         stop_now=row.stop_now,
         token=row.token,
+        launches=row.launches,
+        threads=row.threads,
+        gpu=row.gpu,
+        notes=row.notes,
+        tags=tuple(row.tags),
+        archived=row.archived,
     )
 
 
@@ -89,6 +95,7 @@ def epoch_record(row: EpochRow) -> EpochRecord:
         learning_rate=_nan_if_none(row.learning_rate),
         seconds=_nan_if_none(row.seconds),
         images_per_second=_nan_if_none(row.images_per_second),
+        checkpoint=row.checkpoint,
     )
 
 
@@ -104,6 +111,7 @@ def epoch_row(run_id: str, record: EpochRecord) -> EpochRow:
         learning_rate=_none_if_nan(record.learning_rate),
         seconds=_none_if_nan(record.seconds),
         images_per_second=_none_if_nan(record.images_per_second),
+        checkpoint=record.checkpoint,
     )
 
 

@@ -7,12 +7,15 @@ true when it writes, and events get their numbers in the order in which they bec
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -79,6 +82,48 @@ class Database:
                     if "locked" not in str(error) or time.monotonic() > deadline:
                         raise
                     time.sleep(0.01)
+
+    def backup(self, path: Path) -> None:
+        """Copy a SQLite store, as it stands at one moment, to a new file, while others go on writing.
+
+        The copy appears under its name only when it is whole and on disk.
+
+        Raises:
+            StoreError: the store is no file, the copy exists already, or it cannot be written.
+        """
+        if not self.is_sqlite:
+            raise StoreError(f"{self.where} is not a file; back it up with its own tools, such as pg_dump.")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, "there is a file of that name already", str(path))
+            with (
+                self._explained(),
+                closing(self.engine.raw_connection()) as source,
+                closing(sqlite3.connect(temporary)) as target,
+            ):
+                source.driver_connection.backup(target)  # type: ignore[union-attr]
+                target.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.rename(path)
+        except OSError as error:
+            raise StoreError(
+                f"The backup {path} cannot be written ({error.strerror}); name another file."
+            ) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def compact(self) -> None:
+        """Give the space of what was deleted back to the disk; waits for the current writer."""
+        with self._explained():
+            if self.is_sqlite:
+                with closing(self.engine.raw_connection()) as connection:
+                    connection.cursor().execute("VACUUM")
+                    connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            else:
+                with self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connected:
+                    connected.exec_driver_sql("VACUUM")
 
     def close(self) -> None:
         """Close all pooled connections."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from typing import Literal
 
 from sqlalchemy import Select, func, select, update
@@ -11,11 +12,12 @@ from sqlalchemy.orm import Session
 from marsseg.store.base import StorePart, get_record, get_row, run_records, select_runs
 from marsseg.store.leases import require_lease
 from marsseg.store.records import ACTIVE, LeaseRecord, RunRecord, RunStatus
-from marsseg.store.tables import RunRow
+from marsseg.store.tables import RunRow, SwitchRow
 from marsseg.store.transitions import refusal
 
 Direction = Literal["up", "down", "top"]
 
+_PAUSE = "queue paused"
 _IN_ORDER = (RunRow.priority.desc(), RunRow.position, RunRow.number)
 _FIRST_QUEUED: Select[str] = (
     select(RunRow.id).where(RunRow.status == RunStatus.QUEUED).order_by(*_IN_ORDER).limit(1)
@@ -57,12 +59,51 @@ class RunQueue(StorePart):
                 session, "moved", f"Moved to place {new + 1} of {len(rows)} in the queue.", run_id
             )
 
-    def claim_next(self, slots: int, *, lease: LeaseRecord | None = None) -> tuple[RunRecord, str] | None:
-        """Take the next run from the queue if fewer than `slots` are active: queued → starting.
+    def set_priority(self, run_id: str, priority: int) -> None:
+        """Give a waiting run another priority; it goes behind those that have the same.
+
+        Raises:
+            NotFoundError: there is no such run.
+            StateError: it is not queued.
+        """
+        with self._database.write() as session:
+            row = get_row(session, run_id)
+            if row.status is not RunStatus.QUEUED:
+                raise refusal(run_id, row.status, "is not waiting in the queue")
+            if row.priority == priority:
+                return
+            changed = f"Priority changed from {row.priority} to {priority}."
+            row.position, row.priority = next_position(session), priority
+            self._add_event(session, "moved", changed, run_id)
+
+    def pause_queue(self, paused: bool = True) -> None:
+        """Let no queued run start until the queue goes on; what is active is left alone."""
+        with self._database.write() as session:
+            if _is_paused(session) != paused:
+                session.merge(SwitchRow(name=_PAUSE, is_on=paused))
+                done = "paused" if paused else "continued"
+                self._add_event(session, f"queue {done}", f"Queue {done}.")
+
+    def is_queue_paused(self) -> bool:
+        """Whether queued runs wait although a slot may be free."""
+        with self._database.read() as session:
+            return _is_paused(session)
+
+    def claim_next(
+        self,
+        slots: int,
+        *,
+        lease: LeaseRecord | None = None,
+        threads: int | None = None,
+        gpus: Sequence[str] = (),
+    ) -> tuple[RunRecord, str] | None:
+        """Take the next run unless the queue is paused or `slots` are active: queued → starting.
 
         Args:
             slots: how many runs may be active at once.
             lease: claim only while this lease is still current.
+            threads: CPU threads for a run that never had any; one that had keeps their number.
+            gpus: names of the GPUs there are; the run is given the one with the fewest active runs.
 
         Returns:
             The run and its launch token, or None when nothing is to be started.
@@ -71,31 +112,57 @@ class RunQueue(StorePart):
             StateError: the lease has passed to another owner.
         """
         with self._database.read() as session:  # an idle scheduler must not keep writers waiting
-            if session.scalar(_FIRST_QUEUED) is None:
+            if session.scalar(_FIRST_QUEUED) is None or _is_paused(session):
                 return None
         with self._database.write() as session:
             if lease is not None:
                 require_lease(session, lease)
             run_id = session.scalar(_FIRST_QUEUED)
-            if run_id is None or _count_active(session) >= slots:
+            if run_id is None or _is_paused(session) or _count_active(session) >= slots:
                 return None
             token = secrets.token_hex(16)
-            if not self._claim(session, run_id, token):
+            if not self._claim(session, run_id, token, threads, _least_used(session, gpus)):
                 return None
             return get_record(session, run_id), token
 
-    def _claim(self, session: Session, run_id: str, token: str) -> bool:
+    def _claim(self, session: Session, run_id: str, token: str, threads: int | None, gpu: str | None) -> bool:
         now = self._clock()
         claim = (
             update(RunRow)
             .where(RunRow.id == run_id, RunRow.status == RunStatus.QUEUED)
-            .values(status=RunStatus.STARTING, token=token, started_at=now, heartbeat_at=now, progress_at=now)
+            .values(
+                status=RunStatus.STARTING,
+                token=token,
+                started_at=now,
+                heartbeat_at=now,
+                progress_at=now,
+                launches=RunRow.launches + 1,
+                threads=func.coalesce(RunRow.threads, threads),
+                gpu=gpu,
+            )
         )
         if session.connection().execute(claim).rowcount != 1:
             return False
-        self._add_event(session, RunStatus.STARTING, "Its turn has come; a worker is being started.", run_id)
+        where = f" on GPU {gpu}" if gpu else ""
+        message = f"Its turn has come; a worker is being started{where}."
+        self._add_event(session, RunStatus.STARTING, message, run_id)
         return True
+
+
+def next_position(session: Session) -> int:
+    """The place behind all that are queued."""
+    last = session.scalar(select(func.max(RunRow.position)).where(RunRow.status == RunStatus.QUEUED))
+    return 1 if last is None else last + 1
+
+
+def _is_paused(session: Session) -> bool:
+    return bool(session.scalar(select(SwitchRow.is_on).where(SwitchRow.name == _PAUSE)))
 
 
 def _count_active(session: Session) -> int:
     return session.scalar(select(func.count()).where(RunRow.status.in_(ACTIVE))) or 0
+
+
+def _least_used(session: Session, gpus: Sequence[str]) -> str | None:
+    taken = list(session.scalars(select(RunRow.gpu).where(RunRow.status.in_(ACTIVE))))
+    return min(gpus, key=taken.count, default=None)

@@ -6,7 +6,7 @@ Times are seconds since the epoch (UTC), as `time.time()` gives them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -56,6 +56,8 @@ class Phase(StrEnum):
     LOADING = "loading"
     BUILDING = "building graph"
     TRAINING = "training"
+    VALIDATING = "validating"
+    SAVING = "saving"
     EVALUATING = "evaluating"
     EXPORTING = "exporting"
 
@@ -72,6 +74,7 @@ class Progress:
         steps: batches in an epoch.
         images_per_second: training tiles a second over the last steps; None before the first.
         seconds_left: estimate until the last epoch ends; None while unknown.
+        step_seconds: median time of a training step; None before the first.
     """
 
     phase: Phase
@@ -81,6 +84,7 @@ class Progress:
     steps: int = 0
     images_per_second: float | None = None
     seconds_left: float | None = None
+    step_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +113,14 @@ class DatasetRecord:
 
     @property
     def identity(self) -> str:
-        """What stands for the tiles in a run's fingerprint: the checksum and the rows left out."""
-        rows = hashlib.sha256(",".join(map(str, self.dropped_rows)).encode()).hexdigest()[:8]
-        return f"{self.sha256}:{rows}"
+        """What stands for the tiles in a run's fingerprint, as the dataset is now."""
+        return tiles_identity(self.sha256, self.dropped_rows)
+
+
+def tiles_identity(sha256: str, dropped_rows: Sequence[int]) -> str:
+    """What stands for the tiles in a run's fingerprint: the dataset's checksum and the rows left out."""
+    rows = hashlib.sha256(",".join(map(str, dropped_rows)).encode()).hexdigest()[:8]
+    return f"{sha256}:{rows}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +129,7 @@ class NewRun:
 
     Args:
         dropped_rows: rows of the dataset that this run leaves out, as decided when it was queued.
+        threads: how many CPU threads it gets; None for its share of the cores.
     """
 
     config: RunConfig
@@ -129,6 +139,9 @@ class NewRun:
     dropped_rows: tuple[int, ...] = ()
     study_id: int | None = None
     priority: int = 0
+    threads: int | None = None
+    notes: str = ""
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +157,11 @@ class RunRecord:
         train_seconds: sum over its epochs; None before the first.
         stop_now: the stop must not wait for evaluation and export.
         token: launch token of the current or last attempt, by which the run can be written to.
+        launches: how many workers have been started for it.
+        threads: CPU threads of all its attempts, fixed at the first, as the last digits depend on them.
+        gpu: which GPU the current or last attempt was given; None for none.
+        notes: what a person wrote about it.
+        archived: put out of sight, but kept.
     """
 
     id: str
@@ -174,11 +192,22 @@ class RunRecord:
     provenance: Mapping[str, Any] = field(repr=False)
     stop_now: bool = False
     token: str | None = field(default=None, repr=False)
+    launches: int = 0
+    threads: int | None = None
+    gpu: str | None = None
+    notes: str = ""
+    tags: tuple[str, ...] = ()
+    archived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class EpochRecord:
-    """What one epoch measured. `val_class_iou` has five values, NaN where a class does not count."""
+    """What one epoch measured, and where it was saved.
+
+    Args:
+        val_class_iou: five values, NaN where a class does not count.
+        checkpoint: name of the file in the run's `checkpoints` folder; None when nothing was saved.
+    """
 
     epoch: int
     loss: float
@@ -188,6 +217,7 @@ class EpochRecord:
     learning_rate: float
     seconds: float
     images_per_second: float
+    checkpoint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

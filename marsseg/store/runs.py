@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -19,9 +19,10 @@ from marsseg.store.base import (
     select_runs,
 )
 from marsseg.store.converters import plain
-from marsseg.store.records import NewRun, RunRecord, RunStatus
-from marsseg.store.tables import DatasetRow, RunRow, StudyRow
-from marsseg.store.texts import new_run_id, storable, tidy_name
+from marsseg.store.queue import next_position
+from marsseg.store.records import NewRun, RunRecord, RunStatus, tiles_identity
+from marsseg.store.tables import DatasetRow, EpochRow, RunRow, StudyRow
+from marsseg.store.texts import new_run_id, storable, tidy_name, tidy_notes, tidy_tags
 from marsseg.store.transitions import refusal, require_transition
 
 
@@ -50,6 +51,9 @@ class RunTable(StorePart):
                 priority=new.priority,
                 position=next_position(session),
                 created_at=self._clock(),
+                threads=new.threads,
+                notes=tidy_notes(new.notes),
+                tags=tidy_tags(new.tags),
             )
             session.add(row)
             self._add_event(session, RunStatus.QUEUED, f"Run “{name}” queued.", row.id)
@@ -91,9 +95,10 @@ class RunTable(StorePart):
         statuses: Iterable[RunStatus] | None = None,
         study_id: int | None = None,
         dataset_id: int | None = None,
+        archived: bool | None = None,
         limit: int | None = None,
     ) -> list[RunRecord]:
-        """Runs that fit all that is given, newest first."""
+        """Runs that fit all that is given, newest first; `archived=None` takes those put away too."""
         query = select_runs().order_by(RunRow.number.desc())
         if statuses is not None:
             query = query.where(RunRow.status.in_(list(statuses)))
@@ -101,6 +106,8 @@ class RunTable(StorePart):
             query = query.where(RunRow.study_id == study_id)
         if dataset_id is not None:
             query = query.where(RunRow.dataset_id == dataset_id)
+        if archived is not None:
+            query = query.where(RunRow.archived == archived)
         if limit is not None:
             query = query.limit(limit)
         with self._database.read() as session:
@@ -163,27 +170,51 @@ class RunTable(StorePart):
             row = get_row(session, run_id)
             before = f"{row.status}: {row.reason}" if row.reason else str(row.status)
             require_transition(run_id, row.status, RunStatus.QUEUED)
-            row.status, row.reason = RunStatus.QUEUED, ""
-            row.position = next_position(session)
-            row.started_at = row.finished_at = row.heartbeat_at = row.progress_at = None
-            row.stop_requested = row.stop_now = False
-            row.progress = row.token = row.pid = row.process_created_at = row.boot_id = None
+            _put_at_the_end(session, row)
             self._add_event(session, RunStatus.QUEUED, f"Queued again; it was {before}", run_id)
             return get_record(session, run_id)
 
-    def delete_run(self, run_id: str) -> None:
-        """Forget a finished run with all its epochs, evaluations and events; its files are the caller's.
+    def extend_run(self, run_id: str, epochs: int) -> RunRecord:
+        """Queue a completed run again to train `epochs` more, from its last checkpoint.
+
+        Its configuration, and so its fingerprint, becomes that of a run of so many epochs in all. One that
+        stopped early is allowed to be patient for all of them.
 
         Raises:
             NotFoundError: there is no such run.
-            StateError: it is queued or active.
+            StateError: it is not completed, or has no epochs to go on from.
+            ConfigError: that would be too many epochs.
         """
         with self._database.write() as session:
             row = get_row(session, run_id)
-            if not row.status.is_finished:
-                raise refusal(run_id, row.status, "cannot be deleted")
-            session.delete(row)
-            self._add_event(session, "deleted", f"Run “{row.name}” ({run_id}) deleted.")
+            if row.status is not RunStatus.COMPLETED:
+                raise refusal(run_id, row.status, "cannot be extended")
+            last = session.scalar(select(func.max(EpochRow.epoch)).where(EpochRow.run_id == run_id))
+            if not last:
+                raise refusal(run_id, row.status, "has no epochs to go on from")
+            config = _extended(RunConfig.model_validate_json(row.config), last, epochs)
+            row.config = config.model_dump_json()
+            row.fingerprint = config.fingerprint(_tiles_identity(session, row))
+            _put_at_the_end(session, row)
+            more = f"Extended from {last} to {last + epochs} epochs; it was {row.reason or 'completed'}"
+            row.reason = ""
+            self._add_event(session, RunStatus.QUEUED, more, run_id)
+            return get_record(session, run_id)
+
+    def delete_runs(self, run_ids: Sequence[str]) -> None:
+        """Forget finished runs with all that was measured; all of them or none. Files are the caller's.
+
+        Raises:
+            NotFoundError: one of them does not exist.
+            StateError: one of them is queued or active.
+        """
+        with self._database.write() as session:
+            for run_id in dict.fromkeys(run_ids):
+                row = get_row(session, run_id)
+                if not row.status.is_finished:
+                    raise refusal(run_id, row.status, "cannot be deleted")
+                session.delete(row)
+                self._add_event(session, "deleted", f"Run “{row.name}” ({run_id}) deleted.")
 
     def _cancel(self, session: Session, row: RunRow) -> None:
         row.status, row.reason = RunStatus.STOPPED, "Cancelled before it started."
@@ -191,10 +222,27 @@ class RunTable(StorePart):
         self._add_event(session, RunStatus.STOPPED, row.reason, row.id)
 
 
-def next_position(session: Session) -> int:
-    """The place behind all that are queued."""
-    last = session.scalar(select(func.max(RunRow.position)).where(RunRow.status == RunStatus.QUEUED))
-    return 1 if last is None else last + 1
+def _put_at_the_end(session: Session, row: RunRow) -> None:
+    """Back into the queue, without a trace of the attempt before."""
+    row.status, row.reason = RunStatus.QUEUED, ""
+    row.position = next_position(session)
+    row.archived = False
+    row.started_at = row.finished_at = row.heartbeat_at = row.progress_at = None
+    row.stop_requested = row.stop_now = False
+    row.progress = row.token = row.pid = row.process_created_at = row.boot_id = row.gpu = None
+
+
+def _extended(config: RunConfig, last: int, more: int) -> RunConfig:
+    stopped_early = last < config.train.epochs
+    values = {"train.epochs": last + more}
+    if stopped_early:
+        values["train.early_stop_patience"] = last + more
+    return config.with_values(values)
+
+
+def _tiles_identity(session: Session, row: RunRow) -> str:
+    sha256 = session.scalar(select(DatasetRow.sha256).where(DatasetRow.id == row.dataset_id))
+    return tiles_identity(str(sha256), row.dropped_rows)
 
 
 def _unused_id(session: Session) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,17 +14,23 @@ from marsseg.store.engine import Database
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision that `tables` describes; the last file in `migrations/versions`."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
+logger = logging.getLogger(__name__)
 
-def prepare(database: Database) -> None:
+
+def prepare(database: Database) -> Path | None:
     """Create or upgrade the tables if need be; safe when several processes do it at once.
 
+    Returns:
+        Where the store was copied to before an upgrade; None when there was none, or nothing to copy.
+
     Raises:
-        StoreError: the database is no database of ours, damaged, unreachable, or from a newer version.
+        StoreError: the database is no database of ours, damaged, unreachable, or from a newer version; or
+            it cannot be backed up before an upgrade.
     """
     with database.read() as session:
         current = find_revision(session.connection(), database.where)
@@ -31,8 +38,7 @@ def prepare(database: Database) -> None:
         _refuse_unknown(current, database.where)
     if database.is_sqlite:
         database.use_write_ahead_log()
-    if current != HEAD:
-        _upgrade(database)
+    return _upgrade(database) if current != HEAD else None
 
 
 def find_revision(connection: Connection, where: str) -> str | None:
@@ -73,12 +79,27 @@ def _refuse_unknown(revision: str | None, where: str) -> None:
         )
 
 
-def _upgrade(database: Database) -> None:
+def _upgrade(database: Database) -> Path | None:
     from alembic import command
 
     with database.migrate() as connection:
         current = find_revision(connection, database.where)  # again: another process may have been quicker
+        if current == HEAD:
+            return None
         _refuse_unknown(current, database.where)
+        # Nobody else can write until the upgrade is through, so the copy misses nothing.
+        copy = _back_up(database, current) if current and database.is_sqlite else None
         config = alembic_config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        return copy
+
+
+def _back_up(database: Database, revision: str) -> Path:
+    """Copy the store to `runs.db.0001.backup` beside it, or to the first such name that is free."""
+    file = Path(str(database.engine.url.database).removeprefix("file:"))
+    names = (f"{file.name}.{revision}{number}.backup" for number in ("", *(f"-{n}" for n in range(2, 1000))))
+    path = next(path for path in map(file.with_name, names) if not path.exists())
+    database.backup(path)
+    logger.info("The store %s was copied to %s before its upgrade to revision %s.", file, path, HEAD)
+    return path

@@ -8,6 +8,7 @@ from typing import Self
 
 from marsseg.errors import StoreError
 from marsseg.settings import Settings
+from marsseg.store.annotations import Annotations
 from marsseg.store.datasets import DatasetStore
 from marsseg.store.engine import Database
 from marsseg.store.leases import Leases
@@ -18,7 +19,7 @@ from marsseg.store.schema import prepare
 from marsseg.store.worker import WorkerDesk
 
 
-class RunStore(DatasetStore, RunTable, RunQueue, WorkerDesk, Measurements, Leases):
+class RunStore(DatasetStore, RunTable, RunQueue, Annotations, WorkerDesk, Measurements, Leases):
     """Everything that the lab remembers; one instance may be shared by threads.
 
     Names say what to expect: `find_*` returns None, `get_*` raises NotFoundError, `list_*` returns

@@ -15,6 +15,8 @@ from sqlalchemy import (
     MetaData,
     String,
     Text,
+    false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -113,6 +115,12 @@ class RunRow(Base):
     best_epoch: Mapped[int | None]
     train_seconds: Mapped[float | None]
     provenance: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    launches: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    threads: Mapped[int | None]
+    gpu: Mapped[str | None] = mapped_column(String(64))
+    notes: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
+    tags: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'"))
+    archived: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class EpochRow(Base):
@@ -129,6 +137,7 @@ class EpochRow(Base):
     learning_rate: Mapped[float | None]
     seconds: Mapped[float | None]
     images_per_second: Mapped[float | None]
+    checkpoint: Mapped[str | None] = mapped_column(String(64))
 
 
 class EvaluationRow(Base):
@@ -171,3 +180,12 @@ class LeaseRow(Base):
     owner: Mapped[str] = mapped_column(String(200))
     expires_at: Mapped[float]
     token: Mapped[int] = mapped_column(BigInteger)
+
+
+class SwitchRow(Base):
+    """Something that is on or off for the whole lab, such as the pause of the queue; off without a row."""
+
+    __tablename__ = "switches"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    is_on: Mapped[bool]

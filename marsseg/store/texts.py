@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import secrets
 import unicodedata
+from collections.abc import Iterable
 
 from marsseg.errors import ConfigError
 from marsseg.store.tables import NAME_LENGTH
 
+TAG_LENGTH = 40
+MOST_TAGS = 20
+NOTES_LENGTH = 10_000
 _ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
 
 _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -28,6 +32,36 @@ def tidy_name(name: str) -> str:
     tidy = " ".join(_replace_controls(name).split())
     if not 1 <= len(tidy) <= NAME_LENGTH:
         raise ConfigError({"name": f"must have 1 to {NAME_LENGTH} visible characters; got {len(tidy)}."})
+    return tidy
+
+
+def tidy_tags(tags: Iterable[str]) -> list[str]:
+    """Tags as typed, without control characters and outer space; each once, in alphabetical order.
+
+    Raises:
+        ConfigError: a tag is empty, holds a comma, or has more than 40 characters; or there are too many.
+    """
+    tidy = sorted({" ".join(_replace_controls(tag).split()) for tag in tags}, key=str.casefold)
+    if len(tidy) > MOST_TAGS:
+        raise ConfigError({"tags": f"at most {MOST_TAGS} tags a run; got {len(tidy)}."})
+    for tag in tidy:
+        if not 1 <= len(tag) <= TAG_LENGTH or "," in tag:
+            raise ConfigError(
+                {"tags": f"a tag is 1 to {TAG_LENGTH} characters without a comma; got {tag!r}."}
+            )
+    return tidy
+
+
+def tidy_notes(notes: str) -> str:
+    """Notes as typed, with lines, without what databases and terminals refuse.
+
+    Raises:
+        ConfigError: more than 10,000 characters.
+    """
+    lines = (_replace_controls(line).rstrip() for line in notes.splitlines())
+    tidy = "\n".join(lines).strip()
+    if len(tidy) > NOTES_LENGTH:
+        raise ConfigError({"notes": f"at most {NOTES_LENGTH} characters; got {len(tidy)}."})
     return tidy
 
 

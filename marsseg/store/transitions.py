@@ -27,7 +27,7 @@ _ADVICE = {
     RunStatus.STARTING: "stop it first",
     RunStatus.RUNNING: "stop it first",
     RunStatus.STOPPING: "wait for it to end",
-    RunStatus.COMPLETED: "start a new run instead",
+    RunStatus.COMPLETED: "extend it or start a new run",
     RunStatus.STOPPED: "resume it or start a new run",
     RunStatus.FAILED: "resume it or start a new run",
     RunStatus.LOST: "resume it or start a new run",

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from marsseg.errors import StateError
 from marsseg.identity import ProcessIdentity
 from marsseg.store.base import StorePart, get_row
 from marsseg.store.converters import epoch_row, plain, progress_json
-from marsseg.store.records import ACTIVE, EpochRecord, Progress, RunStatus
+from marsseg.store.leases import require_lease
+from marsseg.store.records import ACTIVE, EpochRecord, LeaseRecord, Progress, RunStatus
 from marsseg.store.tables import EpochRow, RunRow
 from marsseg.store.texts import storable
 from marsseg.store.transitions import refusal, require_transition
@@ -39,10 +40,17 @@ class WorkerDesk(StorePart):
                 row.status = RunStatus.RUNNING
                 self._add_event(session, RunStatus.RUNNING, f"Process {process.pid} works on it.", run_id)
 
-    def heartbeat(self, run_id: str, token: str) -> bool:
-        """Give a sign of life; returns whether the run was asked to stop."""
+    def heartbeat(self, run_id: str, token: str, *, ending: str = "") -> bool:
+        """Give a sign of life; returns whether the run was asked to stop.
+
+        Args:
+            ending: why the worker is about to end although nobody asked here, such as a signal that it
+                got: running → stopping.
+        """
         with self._database.write() as session:
             _update_current(session, run_id, token, heartbeat_at=self._clock())
+            if ending:
+                self._note_ending(session, run_id, ending)
             return bool(session.scalar(select(RunRow.stop_requested).where(RunRow.id == run_id)))
 
     def report_progress(self, run_id: str, token: str, progress: Progress) -> None:
@@ -83,26 +91,61 @@ class WorkerDesk(StorePart):
                 select(func.sum(EpochRow.seconds)).where(EpochRow.run_id == run_id)
             )
 
+    def go_on_after(self, run_id: str, token: str, epoch: int, message: str) -> int:
+        """Forget all later epochs, as they are trained again; returns how many that were.
+
+        Args:
+            epoch: the epoch whose checkpoint the run goes on from; 0 to begin anew.
+            message: a sentence for the timeline.
+        """
+        with self._database.write() as session:
+            get_current(session, run_id, token)
+            later = delete(EpochRow).where(EpochRow.run_id == run_id, EpochRow.epoch > epoch)
+            forgotten: int = session.connection().execute(later).rowcount
+            self._add_event(session, "resumed", message, run_id)
+            return forgotten
+
     def finish(
-        self, run_id: str, token: str, status: RunStatus, reason: str, *, best_epoch: int | None = None
+        self,
+        run_id: str,
+        token: str,
+        status: RunStatus,
+        reason: str,
+        *,
+        best_epoch: int | None = None,
+        lease: LeaseRecord | None = None,
     ) -> None:
-        """Say the last word: completed, stopped or failed, and why."""
+        """Say the last word: completed, stopped or failed, and why.
+
+        Args:
+            lease: speak only while this lease is still current, for a scheduler that speaks for a worker.
+        """
         if status not in _LAST_WORDS:
             raise StateError(f"A run ends as {', '.join(sorted(_LAST_WORDS))}; got {status}.")
         with self._database.write() as session:
+            if lease is not None:
+                require_lease(session, lease)
             row = get_current(session, run_id, token)
             if best_epoch is not None:
                 row.best_epoch = int(best_epoch)
             self._end(session, row, status, reason)
 
-    def mark_lost(self, run_id: str, token: str, reason: str) -> bool:
+    def mark_lost(self, run_id: str, token: str, reason: str, *, lease: LeaseRecord | None = None) -> bool:
         """Record that a run vanished without a last word; without effect, False, on a finished one."""
         with self._database.write() as session:
+            if lease is not None:
+                require_lease(session, lease)
             row = get_row(session, run_id)
             if row.status.is_finished:
                 return False
             self._end(session, get_current(session, run_id, token), RunStatus.LOST, reason)
             return True
+
+    def _note_ending(self, session: Session, run_id: str, ending: str) -> None:
+        row = get_row(session, run_id)
+        if row.status is RunStatus.RUNNING:
+            row.status = RunStatus.STOPPING
+            self._add_event(session, RunStatus.STOPPING, ending, run_id)
 
     def _end(self, session: Session, row: RunRow, status: RunStatus, reason: str) -> None:
         require_transition(row.id, row.status, status)

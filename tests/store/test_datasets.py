@@ -84,7 +84,7 @@ def test_a_dataset_in_use_stays(store: RunStore, dataset: DatasetRecord) -> None
     with pytest.raises(StateError, match=rf"'tiles' is used by 1 run \({run.id}\)"):
         store.remove_dataset(dataset.id)
     store.request_stop(run.id)
-    store.delete_run(run.id)
+    store.delete_runs([run.id])
     store.remove_dataset(dataset.id)
     assert store.list_datasets() == []
     with pytest.raises(NotFoundError):

@@ -45,7 +45,7 @@ CHANGES: dict[str, Callable[[RunStore, DatasetRecord], object]] = {
     "study added": lambda s, _: s.add_study("Blocks", RunConfig()),
     "run queued": lambda s, d: queue_runs(s, d, "a"),
     "run moved": lambda s, d: s.move_queued(queue_runs(s, d, "ab")[1], "top"),
-    "run deleted": lambda s, d: s.delete_run(run_in(s, d, RunStatus.FAILED)[0]),
+    "run deleted": lambda s, d: s.delete_runs([run_in(s, d, RunStatus.FAILED)[0]]),
 }
 
 
@@ -63,7 +63,7 @@ def test_deleting_the_newest_run_does_not_turn_the_version_back(
     for _ in range(3):
         run_id, _ = run_in(store, dataset, RunStatus.COMPLETED)
         versions.append(store.version())
-        store.delete_run(run_id)
+        store.delete_runs([run_id])
         versions.append(store.version())
     assert versions == sorted(set(versions))
 

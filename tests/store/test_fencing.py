@@ -50,7 +50,7 @@ def test_the_current_launch_can(store: RunStore, relaunched: tuple[str, str, str
 def test_a_deleted_run_is_not_found(store: RunStore, dataset: DatasetRecord, call: str) -> None:
     run_id, token = start_run(store, dataset)
     store.finish(run_id, token, RunStatus.FAILED, "")
-    store.delete_run(run_id)
+    store.delete_runs([run_id])
     with pytest.raises(NotFoundError, match=run_id):
         FENCED[call](store, run_id, token)
 

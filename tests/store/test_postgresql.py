@@ -19,7 +19,7 @@ def test_a_run_from_queue_to_leaderboard(postgresql_url: str) -> None:
     store.add_evaluation(token, evaluation(run_id))
     store.finish(run_id, token, RunStatus.COMPLETED, "Done.", best_epoch=1)
     assert store.confusion_totals("test", "argmax")[run_id].shape == (5, 5)
-    store.delete_run(run_id)
+    store.delete_runs([run_id])
     assert store.confusion_totals("test", "argmax") == {}
     store.close()
 

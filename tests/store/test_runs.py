@@ -129,7 +129,7 @@ def test_only_finished_runs_can_be_deleted(
 ) -> None:
     run_id, _ = run_in(store, dataset, status)
     with pytest.raises(StateError, match=f"{run_id} is {status} and cannot be deleted"):
-        store.delete_run(run_id)
+        store.delete_runs([run_id])
     assert store.get_run(run_id).status is status
 
 
@@ -143,7 +143,7 @@ def test_deleting_takes_everything_of_the_run_and_nothing_else(
         store.add_evaluation(token, evaluation(run_id))
         store.finish(run_id, token, RunStatus.COMPLETED, "Done.")
         ids.append(run_id)
-    store.delete_run(gone[0])
+    store.delete_runs([gone[0]])
     assert store.find_run(gone[0]) is None
     assert store.list_epochs(gone[0]) == store.list_events(gone[0]) == []
     assert store.list_evaluations(gone + kept, "test", "argmax")[0].run_id == kept[0]
@@ -151,7 +151,7 @@ def test_deleting_takes_everything_of_the_run_and_nothing_else(
     assert len(store.list_epochs(kept[0])) == 1
     assert "deleted" in {event.kind for event in store.list_events()}
     with pytest.raises(NotFoundError):
-        store.delete_run(gone[0])
+        store.delete_runs([gone[0]])
 
 
 def test_resuming_keeps_epochs_and_clears_the_attempt(store: RunStore, dataset: DatasetRecord) -> None:

@@ -1,0 +1,70 @@
+"""What people say about runs: notes, tags, and which of them they have put away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import select
+
+from marsseg.store.base import StorePart, get_record, get_row
+from marsseg.store.records import RunRecord
+from marsseg.store.tables import RunRow
+from marsseg.store.texts import tidy_notes, tidy_tags
+from marsseg.store.transitions import refusal
+
+
+class Annotations(StorePart):
+    """Changes that no result depends on, allowed in any state unless said otherwise."""
+
+    def set_notes(self, run_id: str, notes: str) -> RunRecord:
+        """Replace what was written about a run.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConfigError: the notes are too long.
+        """
+        notes = tidy_notes(notes)
+        with self._database.write() as session:
+            row = get_row(session, run_id)
+            if notes != row.notes:
+                row.notes = notes
+                self._add_event(session, "noted", "Notes changed." if notes else "Notes removed.", run_id)
+            return get_record(session, run_id)
+
+    def set_tags(self, run_id: str, tags: Iterable[str]) -> RunRecord:
+        """Replace a run's tags.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConfigError: a tag is no tag, or there are too many.
+        """
+        tidy = tidy_tags(tags)
+        with self._database.write() as session:
+            row = get_row(session, run_id)
+            if tidy != row.tags:
+                row.tags = tidy
+                self._add_event(session, "tagged", f"Tags: {', '.join(tidy) or 'none'}.", run_id)
+            return get_record(session, run_id)
+
+    def list_tags(self) -> list[str]:
+        """All tags that any run has, in alphabetical order."""
+        with self._database.read() as session:
+            lists: Sequence[list[str]] = session.scalars(select(RunRow.tags)).all()
+        return sorted({tag for tags in lists for tag in tags}, key=str.casefold)
+
+    def archive_runs(self, run_ids: Sequence[str], archived: bool = True) -> None:
+        """Put finished runs away, or take them out again: all of them or, if one cannot be, none.
+
+        Raises:
+            NotFoundError: one of them does not exist.
+            StateError: one of them is queued or active.
+        """
+        with self._database.write() as session:
+            for run_id in dict.fromkeys(run_ids):
+                row = get_row(session, run_id)
+                if not row.status.is_finished:
+                    raise refusal(run_id, row.status, "cannot be archived")
+                if row.archived != archived:
+                    row.archived = archived
+                    done = "Archived." if archived else "Taken out of the archive."
+                    self._add_event(session, "archived" if archived else "unarchived", done, run_id)

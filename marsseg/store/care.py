@@ -1,0 +1,135 @@
+"""Looking after the database itself: is it sound, copy it, give space back, bring it up to date.
+
+Apart from `migrate`, nothing here changes a table: a store of an earlier version is looked at as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import func, inspect, select, table, text
+from sqlalchemy.orm import Session
+
+from marsseg.errors import StoreError
+from marsseg.store.engine import Database
+from marsseg.store.schema import HEAD, find_revision, prepare
+
+_SHOWN_PROBLEMS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class StoreHealth:
+    """What a look at the database found.
+
+    Args:
+        where: the file, or the URL without its password.
+        revision: the revision of its tables; None when there are none yet.
+        head: the revision that this version of the lab works with.
+        size_bytes: of the file and its log; None where the store is no file.
+        rows: how many rows each table has.
+        problems: a sentence each; none means that the database is sound.
+    """
+
+    where: str
+    revision: str | None
+    head: str
+    size_bytes: int | None
+    rows: dict[str, int]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """From which revision to which a store was brought, and where the copy from before lies."""
+
+    before: str | None
+    after: str
+    backup: Path | None
+
+
+def check(url: str) -> StoreHealth:
+    """Read the whole database and compare its tables, indexes and references.
+
+    Raises:
+        StoreError: there is no database, or it is damaged so badly that it cannot be opened.
+    """
+    with _opened(url) as database, database.read() as session:
+        return StoreHealth(
+            where=database.where,
+            revision=find_revision(session.connection(), database.where),
+            head=HEAD,
+            size_bytes=store_size(database),
+            rows=_count_rows(session),
+            problems=tuple(_problems(session)) if database.is_sqlite else (),
+        )
+
+
+def back_up(url: str, path: Path) -> None:
+    """Copy the database to a new file, whole as at one moment, while others go on writing.
+
+    Raises:
+        StoreError: it is no file, the copy exists already, or it cannot be written.
+    """
+    with _opened(url) as database:
+        database.backup(path)
+
+
+def vacuum(url: str) -> tuple[int | None, int | None]:
+    """Give the space of what was deleted back to the disk; returns bytes before and after.
+
+    Raises:
+        StoreError: the database cannot be written, or stays busy.
+    """
+    with _opened(url) as database:
+        before = store_size(database)
+        database.compact()
+        return before, store_size(database)
+
+
+def migrate(url: str) -> Upgrade:
+    """Bring the tables up to date, with a copy from before beside a file.
+
+    Raises:
+        StoreError: the database is from a newer version, damaged, or cannot be copied first.
+    """
+    with _opened(url) as database:
+        with database.read() as session:
+            before = find_revision(session.connection(), database.where)
+        return Upgrade(before, HEAD, prepare(database))
+
+
+def store_size(database: Database) -> int | None:
+    """Bytes of a SQLite store with what is not yet written back to it; None for a server."""
+    if not database.is_sqlite:
+        return None
+    file = Path(database.where.removeprefix("file:"))
+    parts = (file, file.with_name(f"{file.name}-wal"))
+    return sum(part.stat().st_size for part in parts if part.exists())
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[Database]:
+    database = Database(url)
+    try:
+        if database.is_sqlite and not Path(database.where.removeprefix("file:")).exists():
+            raise StoreError(
+                f"There is no database {database.where} yet; the first start of the lab makes it."
+            )
+        yield database
+    finally:
+        database.close()
+
+
+def _count_rows(session: Session) -> dict[str, int]:
+    names = sorted(set(inspect(session.connection()).get_table_names()) - {"alembic_version"})
+    return {name: session.scalar(select(func.count()).select_from(table(name))) or 0 for name in names}
+
+
+def _problems(session: Session) -> Iterator[str]:
+    found = session.scalars(text(f"PRAGMA integrity_check({_SHOWN_PROBLEMS})"))
+    yield from (f"{line}." for line in found if line != "ok")
+    for child, row, parent, _ in session.execute(text("PRAGMA foreign_key_check")).fetchmany(_SHOWN_PROBLEMS):
+        yield f"Row {row} of {child} refers to something that is not in {parent}."
