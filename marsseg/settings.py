@@ -27,13 +27,13 @@ class Settings:
     Args:
         home: folder of `runs.db` and `artifacts/`.
         database_url: SQLAlchemy URL; SQLite in `home` unless told otherwise.
-        slots: how many runs may train at once.
+        slots: how many runs may train at once; None for one a GPU, or one without any.
         limits: upper bounds on what a person may hand in.
     """
 
     home: Path
     database_url: str
-    slots: int = 1
+    slots: int | None = None
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -60,7 +60,7 @@ class Settings:
         return {
             "MARSSEG_HOME": str(self.home),
             "MARSSEG_DATABASE_URL": self.database_url,
-            "MARSSEG_SLOTS": str(self.slots),
+            "MARSSEG_SLOTS": str(self.slots or ""),
         }
 
 
@@ -73,12 +73,16 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     env = os.environ if environ is None else environ
     home = Path(env.get("MARSSEG_HOME") or PROJECT_ROOT).expanduser().resolve()
     url = env.get("MARSSEG_DATABASE_URL") or f"sqlite:///{home / 'runs.db'}"
-    return Settings(home=home, database_url=url, slots=_slots(env.get("MARSSEG_SLOTS") or "1"))
+    return Settings(home=home, database_url=url, slots=_slots(env.get("MARSSEG_SLOTS") or ""))
 
 
-def _slots(text: str) -> int:
+def _slots(text: str) -> int | None:
+    if not text.strip():
+        return None
     if not text.strip().isdecimal() or int(text) < 1:
-        raise ConfigError({"MARSSEG_SLOTS": f"must be a whole number of at least 1; got {text!r}."})
+        raise ConfigError(
+            {"MARSSEG_SLOTS": f"must be a whole number of at least 1; got {text!r}. Unset it for one a GPU."}
+        )
     return int(text)
 
 

@@ -26,7 +26,7 @@ def move(run_id: str, where: str) -> None:
 
 
 def delete(run_id: str) -> None:
-    if shell.attempt(lambda: services.delete(lab, run_id), f"Deleted {run_id}."):
+    if shell.attempt(lambda: services.delete(lab, [run_id]), f"Deleted {run_id}."):
         choose(None)
 
 

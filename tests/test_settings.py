@@ -12,7 +12,7 @@ def test_without_variables_everything_lives_in_the_project() -> None:
     settings = load_settings({})
     assert settings.home == PROJECT_ROOT
     assert settings.database_url == f"sqlite:///{PROJECT_ROOT / 'runs.db'}"
-    assert settings.slots == 1
+    assert settings.slots is None
     assert (PROJECT_ROOT / "pyproject.toml").is_file()
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import psutil
 
+from marsseg.execution.devices import threads_per_run
 from marsseg.identity import TOKEN_VARIABLE, ProcessIdentity, identify
-from marsseg.settings import PROJECT_ROOT, Settings, usable_cores
+from marsseg.settings import PROJECT_ROOT, Settings
 
 WORKER_MODULE = "marsseg.training.worker"
 SCHEDULER_MODULE = "marsseg.execution.scheduler"
@@ -52,7 +53,7 @@ def worker_environment(settings: Settings, token: str) -> dict[str, str]:
         **os.environ,
         **settings.environment(),
         TOKEN_VARIABLE: token,
-        "MARSSEG_THREADS": str(max(1, usable_cores() // settings.slots)),
+        "MARSSEG_THREADS": str(threads_per_run(settings)),
         "PYTHONUNBUFFERED": "1",
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
     }

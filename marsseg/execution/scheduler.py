@@ -20,6 +20,7 @@ from types import FrameType
 
 from marsseg.errors import MarsSegError
 from marsseg.execution.clocks import AwakeClock, Deadlines, Unchanged
+from marsseg.execution.devices import slot_count
 from marsseg.execution.launch import (
     WORKER_MODULE,
     find_worker,
@@ -173,7 +174,7 @@ class Scheduler:
     def _launch_queued(self) -> int:
         """Fill the free slots from the queue; returns how many runs that were."""
         launched = 0
-        while claim := self._store.claim_next(self._settings.slots, lease=self._lease.current):
+        while claim := self._store.claim_next(slot_count(self._settings), lease=self._lease.current):
             run, token = claim
             self._launch(run, token)
             launched += 1

@@ -19,6 +19,23 @@ from marsseg.services.datasets import (
     split_summary,
 )
 from marsseg.services.documents import dataset_document, run_document, run_summary
+from marsseg.services.handling import (
+    Deletion,
+    archive,
+    clone_config,
+    delete,
+    extend,
+    list_tags,
+    move_in_queue,
+    pause_queue,
+    plan_deletion,
+    rename,
+    resume,
+    set_notes,
+    set_priority,
+    set_tags,
+    stop,
+)
 from marsseg.services.imports import (
     ImportJob,
     dismiss_import,
@@ -39,27 +56,24 @@ from marsseg.services.leaderboard import (
 )
 from marsseg.services.masks import MAX_RUNS, MaskComparison, TileView, mask_comparison
 from marsseg.services.previewing import RunPreview, preview
+from marsseg.services.reproducing import Reproduction, reproduce
 from marsseg.services.runs import (
     Previews,
     RunDetails,
     active_runs,
-    delete,
     find_run,
     finished_runs,
     get_run,
     list_runs,
     log_path,
+    log_size,
     look_after,
-    move_in_queue,
     queue,
     read_log,
     read_previews,
-    rename,
     require_model,
-    resume,
     run_details,
     score_by_run,
-    stop,
     wait,
 )
 from marsseg.services.segmenting import SegmentedImage, segment, segment_file, usable_runs, write_submission
@@ -74,7 +88,8 @@ from marsseg.services.studies import (
     submit_demo_ablation,
     submit_study,
 )
-from marsseg.services.submitting import submit, submit_repeats
+from marsseg.services.submitting import Wishes, submit, submit_repeats
+from marsseg.services.waiting import Waiting, waiting
 
 __all__ = [
     "DEMO_DATASET",
@@ -83,6 +98,7 @@ __all__ = [
     "Activity",
     "AddedDataset",
     "DatasetReport",
+    "Deletion",
     "Delta",
     "ImportJob",
     "Lab",
@@ -93,18 +109,23 @@ __all__ = [
     "OutlierGroupView",
     "PlannedRun",
     "Previews",
+    "Reproduction",
     "RunDetails",
     "RunPreview",
     "SegmentedImage",
     "SplitPart",
     "TileView",
     "Toggle",
+    "Waiting",
+    "Wishes",
     "active_runs",
     "activity",
     "add_dataset",
+    "archive",
     "board_cells",
     "board_columns",
     "board_context",
+    "clone_config",
     "dataset_document",
     "dataset_report",
     "dataset_tiles",
@@ -112,6 +133,7 @@ __all__ = [
     "demo_ablation",
     "demo_baseline",
     "dismiss_import",
+    "extend",
     "filter_board",
     "find_run",
     "finished_runs",
@@ -122,14 +144,18 @@ __all__ = [
     "list_datasets",
     "list_imports",
     "list_runs",
+    "list_tags",
     "log_path",
+    "log_size",
     "look_after",
     "make_query",
     "mask_comparison",
     "move_in_queue",
     "open_lab",
+    "pause_queue",
     "pixel_counts",
     "plan_ablation",
+    "plan_deletion",
     "plan_seconds",
     "preview",
     "queue",
@@ -138,6 +164,7 @@ __all__ = [
     "remove_dataset",
     "rename",
     "rename_dataset",
+    "reproduce",
     "require_model",
     "resume",
     "revive",
@@ -148,6 +175,9 @@ __all__ = [
     "scored_datasets",
     "segment",
     "segment_file",
+    "set_notes",
+    "set_priority",
+    "set_tags",
     "split_of",
     "split_summary",
     "start_import",
@@ -161,5 +191,6 @@ __all__ = [
     "usable_runs",
     "wait",
     "wait_for_import",
+    "waiting",
     "write_submission",
 ]

@@ -33,12 +33,17 @@ class Lab:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What goes on right now, in counts; `free_bytes` is of the disk that holds the home."""
+    """What goes on right now, in counts; `free_bytes` is of the disk that holds the home.
+
+    Args:
+        paused: whether queued runs wait until the queue goes on.
+    """
 
     active: int
     queued: int
     scheduler: SchedulerStatus
     free_bytes: int
+    paused: bool = False
 
     @property
     def is_busy(self) -> bool:
@@ -72,6 +77,7 @@ def activity(lab: Lab) -> Activity:
         queued=queued,
         scheduler=scheduler_status(lab.store),
         free_bytes=shutil.disk_usage(lab.settings.home).free,
+        paused=lab.store.is_queue_paused(),
     )
 
 

@@ -122,7 +122,11 @@ def leaderboard(lab: Lab, query: LeaderboardQuery | None = None) -> Leaderboard:
 def _ranked(lab: Lab, query: LeaderboardQuery, version: int) -> Leaderboard:
     """Rank once for each version of the store, since a page asks again at every rerun."""
     totals = lab.store.confusion_totals(query.split, query.decoding)
-    runs = [run for run in lab.store.list_runs(statuses=_RANKED) if run.id in totals and run.best_epoch]
+    runs = [
+        run
+        for run in lab.store.list_runs(statuses=_RANKED, archived=False)
+        if run.id in totals and run.best_epoch
+    ]
     dataset = _dataset(lab, query, runs)
     groups = group_runs([run for run in runs if run.dataset_name == dataset], totals)
     if not groups:
@@ -144,7 +148,7 @@ def filter_board(board: Leaderboard, words: str) -> Leaderboard:
 def scored_datasets(lab: Lab) -> list[str]:
     """Names of the datasets that have scored runs, latest first."""
     totals = lab.store.confusion_totals("test", "argmax")
-    runs = lab.store.list_runs(statuses=_RANKED)
+    runs = lab.store.list_runs(statuses=_RANKED, archived=False)
     return list(dict.fromkeys(run.dataset_name for run in runs if run.id in totals))
 
 

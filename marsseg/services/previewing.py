@@ -11,6 +11,7 @@ from marsseg.config.sizing import NetworkSize, network_size
 from marsseg.data.weights import class_weights
 from marsseg.services.datasets import SplitPart, pixel_counts, split_for, split_summary
 from marsseg.services.lab import Lab
+from marsseg.services.waiting import Waiting, waiting
 from marsseg.store.records import RunStatus
 
 TYPICAL_MULTIPLY_ADDS_PER_SECOND = 4.0e9
@@ -27,7 +28,7 @@ class RunPreview:
         seconds_per_epoch: estimate on this machine.
         measured: whether the estimate comes from runs on this machine.
         warnings: sentences on what is allowed but looks unwise.
-        ahead: runs that are active or queued before it.
+        waiting: whether it would have to wait, and for what.
     """
 
     weights: tuple[float, ...]
@@ -37,10 +38,10 @@ class RunPreview:
     seconds_total: float
     measured: bool
     warnings: tuple[str, ...]
-    ahead: int
+    waiting: Waiting
 
 
-def preview(lab: Lab, config: RunConfig) -> RunPreview:
+def preview(lab: Lab, config: RunConfig, *, priority: int = 0) -> RunPreview:
     """Work out what a valid configuration would do, without starting anything.
 
     Raises:
@@ -64,11 +65,8 @@ def preview(lab: Lab, config: RunConfig) -> RunPreview:
         seconds_total=per_epoch * config.train.epochs + _SECONDS_BEFORE_FIRST_STEP,
         measured=measured,
         warnings=tuple(_warnings(config, weights, parts)),
-        ahead=len(lab.store.list_runs(statuses=[*_WAITING])),
+        waiting=waiting(lab, priority),
     )
-
-
-_WAITING = (RunStatus.QUEUED, RunStatus.STARTING, RunStatus.RUNNING, RunStatus.STOPPING)
 
 
 def _multiply_adds_per_second(lab: Lab) -> tuple[float, bool]:

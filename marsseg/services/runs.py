@@ -1,14 +1,12 @@
-"""Use cases around runs that are queued, active or over: watch, stop, resume, rename, delete."""
+"""Use cases that look at runs: queued, active or over; their log, masks and model."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -57,10 +55,14 @@ class RunDetails:
 
 
 def list_runs(
-    lab: Lab, *, statuses: Sequence[RunStatus] | None = None, limit: int | None = None
+    lab: Lab,
+    *,
+    statuses: Sequence[RunStatus] | None = None,
+    archived: bool | None = None,
+    limit: int | None = None,
 ) -> list[RunRecord]:
-    """Runs, newest first."""
-    return lab.store.list_runs(statuses=statuses, limit=limit)
+    """Runs, newest first; `archived=False` leaves out those put away, `True` the others."""
+    return lab.store.list_runs(statuses=statuses, archived=archived, limit=limit)
 
 
 def active_runs(lab: Lab) -> list[RunRecord]:
@@ -68,9 +70,9 @@ def active_runs(lab: Lab) -> list[RunRecord]:
     return lab.store.list_runs(statuses=sorted(ACTIVE))[::-1]
 
 
-def finished_runs(lab: Lab, *, limit: int | None = None) -> list[RunRecord]:
-    """Runs that have ended, well or not; newest first."""
-    return lab.store.list_runs(statuses=sorted(FINISHED), limit=limit)
+def finished_runs(lab: Lab, *, archived: bool | None = False, limit: int | None = None) -> list[RunRecord]:
+    """Runs that have ended, well or not; newest first. Those put away are left out unless asked for."""
+    return lab.store.list_runs(statuses=sorted(FINISHED), archived=archived, limit=limit)
 
 
 def get_run(lab: Lab, run_id: str) -> RunRecord:
@@ -96,11 +98,6 @@ def score_by_run(lab: Lab) -> dict[str, float]:
 def queue(lab: Lab) -> list[RunRecord]:
     """Queued runs in the order in which they will start."""
     return lab.store.queue()
-
-
-def move_in_queue(lab: Lab, run_id: str, where: Literal["up", "down", "top"]) -> None:
-    """Move a queued run "up", "down" or to the "top"."""
-    lab.store.move_queued(get_run(lab, run_id).id, where)
 
 
 def run_details(lab: Lab, run_id: str) -> RunDetails:
@@ -143,6 +140,12 @@ def read_log(lab: Lab, run_id: str, *, tail_bytes: int = 20_000) -> str:
     return text if size <= tail_bytes else text.partition("\n")[2]
 
 
+def log_size(lab: Lab, run_id: str) -> int:
+    """Bytes of the run's log; 0 while there is none."""
+    path = log_path(lab, run_id)
+    return path.stat().st_size if path.is_file() else 0
+
+
 def log_path(lab: Lab, run_id: str) -> Path:
     """The file that receives everything the worker prints."""
     return launch.log_path(lab.settings, get_run(lab, run_id).id)
@@ -151,45 +154,6 @@ def log_path(lab: Lab, run_id: str) -> Path:
 def model_path(lab: Lab, run_id: str) -> Path:
     """The exported network of a run, which exists once the run has ended well."""
     return lab.settings.run_dir(run_id) / "model.onnx"
-
-
-def stop(lab: Lab, run_id: str) -> RunRecord:
-    """Ask a run to end at its next batch; it still evaluates and exports. A queued run leaves the queue.
-
-    Raises:
-        StateError: the run has ended already.
-    """
-    run = lab.store.request_stop(get_run(lab, run_id).id)
-    if run.status.is_active:
-        wake(lab)
-    return run
-
-
-def resume(lab: Lab, run_id: str) -> RunRecord:
-    """Queue a stopped, failed or lost run again; it goes on from its last checkpoint.
-
-    Raises:
-        StateError: the run is not in one of these states.
-    """
-    run = lab.store.requeue(get_run(lab, run_id).id)
-    wake(lab)
-    return run
-
-
-def rename(lab: Lab, run_id: str, name: str) -> None:
-    """Give a run another name."""
-    lab.store.rename_run(get_run(lab, run_id).id, name.strip())
-
-
-def delete(lab: Lab, run_id: str) -> None:
-    """Delete a run that has ended, with its files.
-
-    Raises:
-        StateError: the run has not ended.
-    """
-    run = get_run(lab, run_id)
-    lab.store.delete_runs([run.id])
-    shutil.rmtree(lab.settings.run_dir(run.id), ignore_errors=True)
 
 
 def look_after(lab: Lab, run_id: str) -> RunRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 
 from marsseg.config import RunConfig, describe
 from marsseg.config.describe import UNCHANGED
@@ -12,6 +13,23 @@ from marsseg.store.records import NewRun, RunRecord
 from marsseg.store.texts import cut_name
 
 
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How runs are to be treated, apart from what they compute.
+
+    Args:
+        priority: higher starts first; 0 is usual.
+        threads: CPU threads; None for a share of the cores.
+        notes: what a person has to say.
+        tags: words to find them by.
+    """
+
+    priority: int = 0
+    threads: int | None = None
+    notes: str = ""
+    tags: tuple[str, ...] = ()
+
+
 def submit(
     lab: Lab,
     config: RunConfig,
@@ -19,6 +37,7 @@ def submit(
     name: str | None = None,
     baseline: RunConfig | None = None,
     baseline_name: str = "",
+    wishes: Wishes | None = None,
 ) -> RunRecord:
     """Queue one run and make sure that a scheduler lives; returns at once.
 
@@ -33,7 +52,7 @@ def submit(
     """
     config = _with_typed_name(config, name)
     called = run_name(config, baseline=baseline, baseline_name=baseline_name)
-    return queue_runs(lab, [prepare_run(lab, config, called)])[0]
+    return queue_runs(lab, [_wished(prepare_run(lab, config, called), wishes)])[0]
 
 
 def submit_repeats(
@@ -44,12 +63,13 @@ def submit_repeats(
     name: str | None = None,
     baseline: RunConfig | None = None,
     baseline_name: str = "",
+    wishes: Wishes | None = None,
 ) -> list[RunRecord]:
     """Queue the same configuration once per seed, named as by `submit`; all of them or none."""
     config = _with_typed_name(config, name)
     called = run_name(config, baseline=baseline, baseline_name=baseline_name)
     configs = [config.with_values({"train.seed": seed}) for seed in seeds]
-    return queue_runs(lab, [prepare_run(lab, each, called) for each in configs])
+    return queue_runs(lab, [_wished(prepare_run(lab, each, called), wishes) for each in configs])
 
 
 def queue_runs(lab: Lab, prepared: Iterable[NewRun]) -> list[RunRecord]:
@@ -76,6 +96,10 @@ def prepare_run(lab: Lab, config: RunConfig, name: str) -> NewRun:
         dataset_id=dataset.id,
         dropped_rows=dataset.dropped_rows,
     )
+
+
+def _wished(new: NewRun, wishes: Wishes | None) -> NewRun:
+    return new if wishes is None else replace(new, **asdict(wishes))
 
 
 def _with_typed_name(config: RunConfig, name: str | None) -> RunConfig:

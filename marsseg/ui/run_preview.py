@@ -35,8 +35,8 @@ def render_time(preview: RunPreview, runs: int = 1) -> None:
         f"{formats.about(preview.seconds_total * runs).capitalize()} for all epochs "
         f"({formats.duration(preview.seconds_per_epoch)} an epoch, {source})."
     )
-    if preview.ahead:
-        st.caption(f":material/hourglass_top: {preview.ahead} ahead in the queue")
+    if wait := preview.waiting.sentence():
+        st.caption(f":material/hourglass_top: {text.markdown(wait)}")
 
 
 def _facts(preview: RunPreview) -> None:

@@ -134,7 +134,7 @@ def test_a_baseline_that_is_gone_gives_way_to_the_usual_one(scored: Lab) -> None
     best = board(scored).rows[0]
     app = open_page("leaderboard", baseline=best.key)
     assert differences(app)[0] == "baseline"
-    services.delete(scored, best.run_ids[0])
+    services.delete(scored, [best.run_ids[0]])
     app.run()
     assert differences(app)[-1] == "baseline"
 

@@ -75,7 +75,7 @@ def test_another_choice_of_runs_goes_into_the_address_and_stays(scored: Lab) -> 
 def test_a_run_deleted_meanwhile_leaves_the_others(scored: Lab) -> None:
     a, b, *_ = ids(scored)
     app = open_page("masks", runs=f"{a},{b}")
-    services.delete(scored, a)
+    services.delete(scored, [a])
     app.run()
     assert app.get_by_key(keys.MASK_RUNS).value == [b]
     assert rows(app)

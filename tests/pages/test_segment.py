@@ -140,7 +140,7 @@ def test_the_best_network_is_chosen_unless_the_address_names_another(scored: Lab
     app.get_by_key(keys.SEGMENT_RUN).set_value(trained.id).run()
     assert app.query_params["run"] == trained.id
     assert open_page("segment", run=trained.id).get_by_key(keys.SEGMENT_RUN).value == trained.id
-    services.delete(scored, trained.id)
+    services.delete(scored, [trained.id])
     assert app.run().get_by_key(keys.SEGMENT_RUN).value == better.id
 
 

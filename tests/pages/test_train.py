@@ -131,7 +131,7 @@ def test_a_run_deleted_meanwhile_is_no_longer_offered(lab: Lab) -> None:
     run = finish_run(lab, config(), name="an old one")
     app = open_page("train")
     app.get_by_key(keys.TRAIN_RUN).set_value(run.id).run()
-    services.delete(lab, run.id)
+    services.delete(lab, [run.id])
     assert not app.run().exception
     assert app.get_by_key(keys.TRAIN_RUN).value is None
 
@@ -179,7 +179,7 @@ def test_the_preview_follows_the_form(form: AppTest) -> None:
 def test_runs_ahead_are_announced(form: AppTest, lab: Lab) -> None:
     assert "ahead in the queue" not in words(form)
     queue_run(lab, config())
-    assert "1 ahead in the queue" in words(form.run())
+    assert "1 run ahead in the queue" in words(form.run())
 
 
 def test_start_queues_what_the_form_says_and_shows_the_runs(

@@ -40,7 +40,7 @@ def test_a_batch_that_cannot_be_filled_is_refused_before_anything_starts(lab: La
 
 def test_runs_ahead_are_counted(lab: Lab) -> None:
     queue_run(lab, config())
-    assert services.preview(lab, config()).ahead == 1
+    assert services.preview(lab, config()).waiting.ahead == 1
 
 
 @pytest.mark.parametrize(

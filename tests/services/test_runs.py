@@ -165,9 +165,9 @@ def test_the_log_shows_its_tail_from_a_whole_line(lab: Lab) -> None:
 def test_deleting_needs_an_ended_run_and_takes_its_files(lab: Lab) -> None:
     active, _ = start_run(lab, queue_run(lab, config(train__seed=1)).id)
     with pytest.raises(StateError):
-        services.delete(lab, active.id)
+        services.delete(lab, [active.id])
     run = finish_run(lab, config())
-    services.delete(lab, run.id)
+    services.delete(lab, [run.id])
     assert not lab.settings.run_dir(run.id).exists()
     with pytest.raises(NotFoundError):
         services.get_run(lab, run.id)

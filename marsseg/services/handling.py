@@ -1,0 +1,155 @@
+"""Use cases that change runs: stop, resume, extend, delete, archive, annotate, and the queue's order."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from marsseg.config import RunConfig
+from marsseg.errors import StateError
+from marsseg.services.lab import Lab, wake
+from marsseg.services.runs import get_run
+from marsseg.store.queue import Direction
+from marsseg.store.records import RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What deleting some runs takes away: the runs, those with scores among them, and their files."""
+
+    runs: tuple[RunRecord, ...]
+    scored: int
+    files: int
+    bytes: int
+
+
+def stop(lab: Lab, run_id: str, *, now: bool = False) -> RunRecord:
+    """Ask a run to end at its next batch; a queued run leaves the queue.
+
+    Args:
+        now: end without evaluating and exporting; whoever takes longer than half a minute is killed.
+
+    Raises:
+        StateError: the run has ended already.
+    """
+    run = lab.store.request_stop(get_run(lab, run_id).id, now=now)
+    if run.status.is_active:
+        wake(lab)
+    return run
+
+
+def resume(lab: Lab, run_id: str) -> RunRecord:
+    """Queue a stopped, failed or lost run again; it goes on from its last checkpoint.
+
+    Raises:
+        StateError: the run is not in one of these states.
+    """
+    run = lab.store.requeue(get_run(lab, run_id).id)
+    wake(lab)
+    return run
+
+
+def extend(lab: Lab, run_id: str, epochs: int) -> RunRecord:
+    """Queue a completed run again, for `epochs` more from its end; its scores are measured anew.
+
+    Raises:
+        ConfigError: fewer than one epoch, or too many in all.
+        StateError: the run is not completed, or its last checkpoint is gone.
+    """
+    run = get_run(lab, run_id)
+    recorded = lab.store.list_epochs(run.id)
+    if run.status == "completed" and recorded:
+        last = recorded[-1].checkpoint
+        if last is None or not (checkpoints_dir(lab, run.id) / last).is_file():
+            raise StateError(f"Run {run.id} has no checkpoint of its last epoch any more; start a new run.")
+    run = lab.store.extend_run(run.id, epochs)
+    wake(lab)
+    return run
+
+
+def clone_config(lab: Lab, run_id: str) -> RunConfig:
+    """The configuration of a run, to be changed and started as another one; without the name."""
+    run = get_run(lab, run_id)
+    return run.config.with_values({"name": "", "data.dataset": run.dataset_name})
+
+
+def rename(lab: Lab, run_id: str, name: str) -> None:
+    """Give a run another name."""
+    lab.store.rename_run(get_run(lab, run_id).id, name.strip())
+
+
+def set_notes(lab: Lab, run_id: str, notes: str) -> RunRecord:
+    """Replace what was written about a run."""
+    return lab.store.set_notes(get_run(lab, run_id).id, notes)
+
+
+def set_tags(lab: Lab, run_id: str, tags: Iterable[str]) -> RunRecord:
+    """Replace a run's tags."""
+    return lab.store.set_tags(get_run(lab, run_id).id, tags)
+
+
+def list_tags(lab: Lab) -> list[str]:
+    """All tags that any run has."""
+    return lab.store.list_tags()
+
+
+def archive(lab: Lab, run_ids: Sequence[str], *, archived: bool = True) -> None:
+    """Put finished runs out of sight, or bring them back; all or, if one is refused, none.
+
+    Raises:
+        StateError: one of them has not ended.
+    """
+    lab.store.archive_runs([get_run(lab, run_id).id for run_id in run_ids], archived)
+
+
+def plan_deletion(lab: Lab, run_ids: Sequence[str]) -> Deletion:
+    """Say what deleting these runs would take away, without doing it.
+
+    Raises:
+        NotFoundError: one of them does not exist.
+    """
+    runs = tuple(get_run(lab, run_id) for run_id in dict.fromkeys(run_ids))
+    scored = lab.store.confusion_totals("test", "terrain_only")
+    files = [path for run in runs for path in lab.settings.run_dir(run.id).rglob("*") if path.is_file()]
+    return Deletion(
+        runs=runs,
+        scored=sum(run.id in scored for run in runs),
+        files=len(files),
+        bytes=sum(path.stat().st_size for path in files),
+    )
+
+
+def delete(lab: Lab, run_ids: Sequence[str]) -> None:
+    """Delete runs that have ended, with their files; all or, if one is refused, none.
+
+    Raises:
+        StateError: one of them has not ended.
+    """
+    ids = [get_run(lab, run_id).id for run_id in run_ids]
+    lab.store.delete_runs(ids)
+    for run_id in ids:
+        shutil.rmtree(lab.settings.run_dir(run_id), ignore_errors=True)
+
+
+def move_in_queue(lab: Lab, run_id: str, where: Direction) -> None:
+    """Move a queued run "up", "down" or to the "top"."""
+    lab.store.move_queued(get_run(lab, run_id).id, where)
+
+
+def set_priority(lab: Lab, run_id: str, priority: int) -> None:
+    """Give a queued run another priority: higher starts first, 0 is usual."""
+    lab.store.set_priority(get_run(lab, run_id).id, priority)
+
+
+def pause_queue(lab: Lab, *, paused: bool = True) -> None:
+    """Let nothing more start, or let the queue go on; active runs are left alone."""
+    lab.store.pause_queue(paused)
+    if not paused and lab.store.queue():
+        wake(lab)
+
+
+def checkpoints_dir(lab: Lab, run_id: str) -> Path:
+    """Where the checkpoints of a run lie, by the names that its epochs tell."""
+    return lab.settings.run_dir(run_id) / "checkpoints"

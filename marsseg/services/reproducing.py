@@ -1,0 +1,78 @@
+"""The command that makes a run again, and what else has to be as it was."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+from marsseg.config import RunConfig
+from marsseg.config.describe import FIELDS
+from marsseg.services.lab import Lab
+from marsseg.services.runs import get_run
+from marsseg.store.records import RunRecord
+
+_OWN_OPTIONS = frozenset({"name", "data.dataset", "train.seed"})
+_SHA_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """How to make a run again.
+
+    Args:
+        command: for a shell in the project's folder.
+        commit: the code that it was made with; None where that is unknown.
+        dirty: whether tracked files differed from that commit.
+        notes: sentences on what would keep the numbers from being the same.
+    """
+
+    command: str
+    commit: str | None
+    dirty: bool
+    notes: tuple[str, ...]
+
+
+def reproduce(lab: Lab, run_id: str) -> Reproduction:
+    """Put the command together from what the run recorded.
+
+    Raises:
+        NotFoundError: no run goes by that id.
+    """
+    run = get_run(lab, run_id)
+    dataset = lab.store.get_dataset(run.dataset_id)
+    words = ["python", "-m", "marsseg", "train", "--preset", "default", "--wait"]
+    words += ["--dataset", dataset.sha256[:_SHA_DIGITS], "--seed", str(run.seed)]
+    if run.threads is not None:
+        words += ["--threads", str(run.threads)]
+    for path, value in _changes(run.config).items():
+        words += ["--set", f"{path}={json.dumps(value)}"]
+    return Reproduction(
+        command=shlex.join(words),
+        commit=run.provenance.get("git_commit"),
+        dirty=bool(run.provenance.get("git_dirty")),
+        notes=tuple(_notes(run, dataset.dropped_rows)),
+    )
+
+
+def _changes(config: RunConfig) -> dict[str, Any]:
+    """Every field that is not as the `default` preset has it, also where it has no say."""
+    usual, ours = RunConfig().flat(), config.flat()
+    return {p: ours[p] for p in FIELDS if p not in _OWN_OPTIONS and ours[p] != usual[p]}
+
+
+def _notes(run: RunRecord, dropped_rows: tuple[int, ...]) -> list[str]:
+    notes = []
+    if run.provenance.get("git_dirty"):
+        notes.append("The code differed from its commit in ways that nobody recorded.")
+    if dropped_rows != run.dropped_rows:
+        notes.append(
+            f"This run left out {len(run.dropped_rows)} tiles as outliers; the dataset now leaves out "
+            f"{len(dropped_rows)}. Decide on the Data page as it was then."
+        )
+    if not run.config.train.deterministic:
+        notes.append("Deterministic kernels were off, so the last digits will differ.")
+    if run.launches > 1:
+        notes.append(f"It took {run.launches} launches; one without a break gives the same numbers.")
+    return notes
