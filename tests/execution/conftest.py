@@ -20,6 +20,7 @@ from marsseg.identity import identify
 from marsseg.settings import Settings
 from marsseg.store import RunStore
 from marsseg.store.records import NewRun, RunRecord, RunStatus
+from tests.execution.killing import Arena, write_small_course
 
 SMALL_WORKER = "tests.execution.small_worker"
 SCHEDULER_ARGUMENTS = ["--idle-seconds", "0.5", "--interval-seconds", "0.1", "--worker-module", SMALL_WORKER]
@@ -184,3 +185,21 @@ def detached(bench: Bench, settings: Settings) -> Iterator[Callable[[], int]]:
 def scheduler_log_text(home: Path) -> str:
     log = home / "artifacts" / "scheduler.log"
     return log.read_text() if log.exists() else "no scheduler.log"
+
+
+@pytest.fixture(scope="session")
+def small_course_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_small_course(tmp_path_factory.mktemp("course") / "small.npz")
+
+
+@pytest.fixture
+def arena(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    small_course_file: Path,
+    no_leftover_processes: None,
+) -> Iterator[Arena]:
+    """A lab in which real schedulers launch real workers; for tests marked `training`."""
+    arena = Arena.make(settings, monkeypatch, small_course_file)
+    yield arena
+    arena.end()

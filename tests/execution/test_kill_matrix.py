@@ -33,7 +33,6 @@ from tests.execution.killing import (
     kill_worker,
     numbers,
     works_on,
-    write_small_course,
 )
 from tests.support.serving import Server
 
@@ -69,29 +68,12 @@ def cases(target: str) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def course_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small_course(tmp_path_factory.mktemp("course") / "small.npz")
-
-
-@pytest.fixture
-def arena(
-    settings: Settings,
-    monkeypatch: pytest.MonkeyPatch,
-    course_file: Path,
-    no_leftover_processes: None,
-) -> Iterator[Arena]:
-    arena = Arena.make(settings, monkeypatch, course_file)
-    yield arena
-    arena.end()
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, course_file: Path) -> dict[str, Any]:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, small_course_file: Path) -> dict[str, Any]:
     """The numbers of the same run when nobody kills anything."""
     home = tmp_path_factory.mktemp("undisturbed")
     settings = Settings(home=home, database_url=f"sqlite:///{home / 'runs.db'}")
     with pytest.MonkeyPatch.context() as patch:
-        arena = Arena.make(settings, patch, course_file)
+        arena = Arena.make(settings, patch, small_course_file)
         run = services.submit(arena.lab, CONFIG)
         assert arena.finish(run.id).status is RunStatus.COMPLETED, arena.story()
         measured = numbers(arena.lab, run.id)
