@@ -6,7 +6,7 @@ GPUs are asked of the driver itself through NVML: TensorFlow would take seconds,
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -54,14 +54,18 @@ def visible_gpus(gpus: tuple[Gpu, ...], environ: Mapping[str, str]) -> tuple[Gpu
     return tuple(dict.fromkeys(chosen))
 
 
-def slot_count(settings: Settings) -> int:
-    """How many runs may train at once: as the settings say, or else one a GPU, or one without any."""
-    return settings.slots or max(1, len(list_gpus()))
+def slot_count(settings: Settings, gpus: Sequence[Gpu] | None = None) -> int:
+    """How many runs may train at once: as the settings say, or else one a GPU, or one without any.
+
+    Args:
+        gpus: what there is; those of this machine by default.
+    """
+    return settings.slots or max(1, len(list_gpus() if gpus is None else gpus))
 
 
-def threads_per_run(settings: Settings) -> int:
+def threads_per_run(settings: Settings, gpus: Sequence[Gpu] | None = None) -> int:
     """The CPU threads of one run: the cores divided between the slots, at least one."""
-    return max(1, usable_cores() // slot_count(settings))
+    return max(1, usable_cores() // slot_count(settings, gpus))
 
 
 def _ask_driver() -> tuple[Gpu, ...]:
