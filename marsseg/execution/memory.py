@@ -23,8 +23,8 @@ _INITIAL_NAMESPACE = "pid:[4026531836]"
 """The kernel's log speaks in process ids of this namespace; the number is fixed in the kernel's source."""
 _KILLED = re.compile(r"out of memory.*?: Kill(?:ed)? process (\d+)\b(.*)", re.IGNORECASE)
 _RESIDENT = re.compile(r"(?:anon|file|shmem)-rss:(\d+)kB")
-_ROUNDS = 10
-"""For how many rounds a kill is remembered: a large process takes seconds to die of it."""
+_REMEMBERED = 10.0
+"""For how many seconds a kill is remembered: a large process needs some to die of it."""
 _CLOCK_MARGIN = 300.0
 """Seconds by which the log's own clock may lag behind after weeks."""
 
@@ -45,27 +45,28 @@ class OutOfMemory:
 
 
 class OomCounter:
-    """Follows the counter of a worker's group, so that only a kill at the time of its death counts."""
+    """Follows the counter of a worker's group, so that only a kill at the time of its death counts.
+
+    Groups may change, and an exiting process seems to be in the root group; so each reading is compared
+    with what the same file says in the end.
+    """
 
     def __init__(self) -> None:
-        self._file: Path | None = None
-        self._readings: deque[int] = deque(maxlen=_ROUNDS)
+        self._readings: deque[tuple[float, Path, int]] = deque()
 
-    def look(self, pid: int) -> None:
-        """Read the counter of a living process, or of its launcher just before; its group may change."""
+    def look(self, pid: int, at: float) -> None:
+        """Read the counter of a living process, or of its launcher just before; `at` is the awake clock."""
         file = oom_counter(pid)
         kills = read_entry(file, "oom_kill") if file else None
-        if kills is None:
+        if file is None or kills is None:
             return
-        if file != self._file:
-            self._file = file
-            self._readings.clear()
-        self._readings.append(kills)
+        self._readings.append((at, file, kills))
+        while len(self._readings) > 1 and self._readings[1][0] <= at - _REMEMBERED:
+            self._readings.popleft()
 
     def has_risen(self) -> bool:
-        """Whether somebody in the group was killed in the last rounds."""
-        kills = read_entry(self._file, "oom_kill") if self._file else None
-        return kills is not None and kills > self._readings[0]
+        """Whether somebody in the group was killed in the last seconds."""
+        return any((read_entry(file, "oom_kill") or 0) > kills for _, file, kills in self._readings)
 
 
 def find_oom_kill(process: ProcessIdentity, counter: OomCounter) -> OutOfMemory | None:

@@ -127,7 +127,7 @@ class Scheduler:
     def _do_round(self, now: float, awake: float) -> bool:
         active = self._observe(awake)
         self._see_off(active, awake)
-        launched = self._launch_queued()
+        launched = self._launch_queued(awake)
         is_idle = not (active or launched or self._leaving or self._store.queue())
         if self._is_idle.seconds(is_idle, awake) < self._deadlines.idle or not is_idle:
             return True
@@ -199,11 +199,11 @@ class Scheduler:
             else:
                 watch.enforce_leaving(awake, self._deadlines)
 
-    def _launch_queued(self) -> int:
+    def _launch_queued(self, awake: float) -> int:
         """Fill the free slots from the queue; returns how many runs that were."""
         launched = 0
         while claim := self._claim():
-            self._launch(*claim)
+            self._launch(*claim, awake)
             launched += 1
         return launched
 
@@ -215,9 +215,9 @@ class Scheduler:
             gpus=[gpu.id for gpu in self._gpus],
         )
 
-    def _launch(self, run: RunRecord, token: str) -> None:
+    def _launch(self, run: RunRecord, token: str, awake: float) -> None:
         kills = OomCounter()
-        kills.look(os.getpid())  # a child begins in the group of its parent
+        kills.look(os.getpid(), awake)  # a child begins in the group of its parent
         self._lease.require()
         try:
             child = launch_worker(

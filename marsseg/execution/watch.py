@@ -89,7 +89,7 @@ class Watch:
         identity = self._identity
         if identity is None:
             return
-        self._kills.look(identity.pid)
+        self._kills.look(identity.pid, at)
         standstill = self._observer.measure(run, at, deadlines, lambda: is_suspended(identity))
         self.verdict = self.verdict or judge(run, standstill, deadlines)
         if self.verdict:
