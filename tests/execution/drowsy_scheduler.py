@@ -1,4 +1,4 @@
-"""A scheduler that stops itself (SIGSTOP) in the middle of a round, once it has seen a run that is to stop."""
+"""A scheduler that stops itself (SIGSTOP) in the middle of a round: once it sees a run that is to stop."""
 
 from __future__ import annotations
 
