@@ -21,7 +21,7 @@ PROGRESS = {
     "batch": Progress(Phase.TRAINING, epoch=1, epochs=3, step_seconds=0.01),
 }
 STOPPED = (RunStatus.STOPPED, "Stopped in epoch 1.")
-SLOW_STOP_SECONDS = 1.5
+SLOW_STOP_SECONDS = 2.5
 USUAL = Progress(Phase.TRAINING, epoch=1, epochs=3)
 CHILD_CODE = "import time; time.sleep(60)"
 

@@ -74,9 +74,9 @@ def test_a_batch_that_takes_many_times_its_median_is_ended(bench: Bench, stage: 
 
 def test_a_worker_that_moves_is_never_ended(bench: Bench, stage: Stage) -> None:
     run_id = bench.queue("moving")
-    scheduler = stage.open(progress=1, life=1)
+    scheduler = stage.open(progress=2, life=2)
     start = time.monotonic()
-    stage.drive(scheduler, lambda: time.monotonic() - start > 2.5)
+    stage.drive(scheduler, lambda: time.monotonic() - start > 4)
 
     assert bench.status(run_id) is RunStatus.RUNNING
 
@@ -92,12 +92,12 @@ def test_a_process_without_a_sign_of_life_is_ended(bench: Bench, stage: Stage) -
 
 def test_a_worker_suspended_for_longer_than_its_deadlines_goes_on(bench: Bench, stage: Stage) -> None:
     run_id = bench.queue("moving")
-    scheduler = stage.open(heartbeat=0.3, progress=1, life=1)
+    scheduler = stage.open(heartbeat=0.5, progress=2, life=2)
     stage.drive(scheduler, lambda: bench.is_running(run_id))
 
     bench.suspend(run_id)
     suspended_at = time.monotonic()
-    stage.drive(scheduler, lambda: time.monotonic() - suspended_at > 2)
+    stage.drive(scheduler, lambda: time.monotonic() - suspended_at > 3)
     assert bench.status(run_id) is RunStatus.RUNNING
 
     bench.kill(run_id, signal.SIGCONT)

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 from marsseg.errors import StoreError
@@ -75,6 +76,21 @@ def test_an_adopted_worker_that_is_killed_is_lost(bench: Bench, stage: Stage, ev
 
     assert bench.status(run_id) is RunStatus.LOST
     assert f"process {worker.pid}" in bench.run(run_id).reason
+
+
+def test_a_zombie_is_no_worker(bench: Bench, stage: Stage, eventually: Eventually) -> None:
+    run_id = bench.queue()
+    parent = stage.open()
+    stage.drive(parent, lambda: bench.is_running(run_id))
+    worker = psutil.Process(bench.run(run_id).process.pid)
+    parent.shutdown()
+
+    bench.kill(run_id)
+    eventually(lambda: worker.status() == psutil.STATUS_ZOMBIE)  # nobody has waited for it
+    stage.open().tick(time.time())
+
+    assert worker.status() == psutil.STATUS_ZOMBIE
+    assert bench.status(run_id) is RunStatus.LOST
 
 
 def test_a_successor_finds_a_worker_that_has_not_reported_yet(bench: Bench, stage: Stage) -> None:
@@ -168,6 +184,20 @@ def test_a_clock_set_back_and_forth_marks_nothing_wrong(bench: Bench, stage: Sta
         assert bench.status(run_id) is RunStatus.RUNNING
     bench.let_finish()
     stage.drive(scheduler, lambda: bench.status(run_id) is RunStatus.COMPLETED)
+
+
+def test_a_clock_set_back_one_hour_leaves_the_lease_where_it_is(bench: Bench, stage: Stage) -> None:
+    run_id = bench.queue()
+    scheduler = stage.open()
+    stage.drive(scheduler, lambda: bench.is_running(run_id))
+    before = time.time() - 3600
+
+    for second in range(60):
+        assert scheduler.tick(before + second)
+        assert not stage.make().initialize(before + second)
+
+    assert bench.status(run_id) is RunStatus.RUNNING
+    assert len(bench.launches(run_id)) == 1
 
 
 def test_run_survives_a_store_that_refuses_for_a_moment(
