@@ -38,7 +38,7 @@ class Deadlines:
     life: float = 900.0
     stop: float = 600.0
     stop_now: float = 30.0
-    kill: float = 20.0
+    kill: float = 10.0
     leave: float = 60.0
     idle: float = 60.0
     refusal: float = 60.0

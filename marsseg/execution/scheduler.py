@@ -59,7 +59,7 @@ def serve(settings: Settings, options: ServeOptions) -> None:
     _log_to_file(settings, to_stderr=options.to_stderr)
     store = RunStore.open(settings)
     deadlines = replace(_USUAL, idle=options.idle_seconds, interval=options.interval_seconds)
-    end: End | None = End.REPLACED
+    end = End.REPLACED
     while end is End.REPLACED and _is_our_turn(store, settings, options, stop):
         scheduler = Scheduler(
             settings, store, deadlines=deadlines, worker_module=options.worker_module, stop=stop

@@ -112,8 +112,8 @@ class Ending:
     def step(self, at: float, kill_after: float) -> None:
         """Do what is due at a reading of the awake clock."""
         if self._asked_at is None:
-            self._asked_at = at
             self._send(signal.SIGTERM)
+            self._asked_at = at
         elif at - self._asked_at >= kill_after:
             self._send(signal.SIGKILL)
 

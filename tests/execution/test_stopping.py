@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import time
 
+import pytest
+
+from marsseg.errors import StoreError
 from marsseg.execution.processes import is_alive
+from marsseg.execution.watch import Ending
+from marsseg.identity import identify
 from marsseg.store.records import RunStatus
 from tests.execution.conftest import Bench, Stage
 
@@ -117,3 +125,19 @@ def test_a_forced_run_can_be_resumed(bench: Bench, stage: Stage) -> None:
     stage.drive(scheduler, lambda: bench.is_running(run_id))
 
     assert len(bench.launches(run_id)) == 2
+
+
+def test_a_signal_that_the_store_was_too_busy_to_allow_is_sent_in_the_next_round() -> None:
+    answers = iter([StoreError("The database stayed busy.")])
+
+    def guard() -> None:
+        for error in answers:
+            raise error
+
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    ending = Ending(identify(process.pid), guard)
+    with pytest.raises(StoreError):
+        ending.step(at=0, kill_after=0)
+    ending.step(at=1, kill_after=0)
+
+    assert process.wait(20) == -signal.SIGTERM

@@ -46,6 +46,33 @@ def test_a_claim_of_one_that_lost_its_lease_is_refused(
     assert not bench.launches(run_id)
 
 
+@pytest.mark.parametrize("word", ["mark_lost", "finish"])
+def test_a_last_word_of_one_that_loses_its_lease_right_before_is_refused(
+    bench: Bench, stage: Stage, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    run_id = bench.queue("stubborn")
+    slept = stage.open(stop_now=0, kill=60)
+    stage.drive(slept, lambda: bench.is_running(run_id))
+    worker = bench.run(run_id).process
+    if word == "finish":
+        bench.store.request_stop(run_id, now=True)
+        slept.tick(time.time())
+    bench.kill(run_id)
+    os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
+    before = bench.store.version()
+    speak: Callable[..., object] = getattr(bench.store, word)
+
+    def lose_the_lease_and_speak(*arguments: object, **options: object) -> object:
+        assert stage.make().initialize(time.time() + 3600)
+        return speak(*arguments, **options)
+
+    monkeypatch.setattr(bench.store, word, lose_the_lease_and_speak)
+    assert not slept.tick(time.time())
+
+    assert bench.store.version() == before
+    assert bench.status(run_id).is_active
+
+
 def test_a_successor_adopts_the_living_worker(bench: Bench, stage: Stage) -> None:
     run_id = bench.queue()
     first = stage.open()
