@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from marsseg import __version__
-from marsseg.cli import board, datasets, presets, runs, train, use
+from marsseg.cli import board, datasets, presets, runs, scheduler, train, use
 from marsseg.cli.output import complain
 from marsseg.errors import ConfigError, MarsSegError
 
@@ -56,6 +56,7 @@ app.command("leaderboard")(board.leaderboard)
 app.command("segment")(use.segment)
 app.command("submission")(use.submission)
 app.add_typer(presets.app, name="presets")
+app.command("scheduler")(scheduler.scheduler)
 
 
 def _show_version(asked: bool) -> None:

@@ -118,6 +118,23 @@ class SchedulerLease:
             self._token = None
         return self._token is not None
 
+    def require(self) -> None:
+        """Ask the store right before something that must not happen twice, such as a signal.
+
+        Raises:
+            StateError: the lease has passed to another process.
+        """
+        if not self.is_held():
+            raise StateError("The scheduler lease has passed to another process; this one must end.")
+
+    def is_held(self) -> bool:
+        """Whether the store still names this process as the scheduler; once it does not, that is final."""
+        if self._token is not None:
+            lease = self._store.find_lease(SCHEDULER)
+            if lease is None or (lease.owner, lease.token) != (self._owner, self._token):
+                self._token = None
+        return self._token is not None
+
     def release(self) -> None:
         """Give the lease up, if it is still ours."""
         if self._token is not None:

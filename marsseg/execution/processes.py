@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import psutil
 
+from marsseg.execution.cgroups import is_frozen
 from marsseg.identity import ProcessIdentity, boot_id, created_at, identify
 
 _TOLERANCE = 0.05  # seconds; the kernel counts process starts in ticks of 0.01
@@ -25,6 +26,15 @@ def is_alive(identity: ProcessIdentity) -> bool:
 def same_boot(identity: ProcessIdentity) -> bool:
     """Whether the machine has not been restarted since the process was identified."""
     return identity.boot_id == boot_id()
+
+
+def is_suspended(identity: ProcessIdentity) -> bool:
+    """Whether the process exists but is not let run: stopped by a signal or a debugger, or frozen."""
+    try:
+        status = psutil.Process(identity.pid).status()
+    except psutil.Error:
+        return False
+    return status in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP} or is_frozen(identity.pid)
 
 
 def signal_group(identity: ProcessIdentity, signum: signal.Signals) -> bool:
