@@ -42,7 +42,7 @@ CONFIG: RunConfig = parse_values(
     }
 )
 POINTS: dict[str, dict[str, Any]] = {
-    "loading": {"phase": "loading"},
+    "loading": {"phase": "opening dataset"},
     "building": {"phase": "building graph"},
     "mid-epoch": {"phase": "training", "epoch": 2, "step": 2},
     "checkpoint write": {"phase": "checkpoint", "epoch": 2},

@@ -67,10 +67,22 @@ def hold_in_checkpoints(files: ModuleType) -> None:
     files.write_whole = write_and_hold
 
 
+def hold_in_loading(arrays: ModuleType) -> None:
+    """Wait where the worker is about to open its dataset, with its heartbeat going."""
+    open_arrays = arrays.open_arrays
+
+    def hold_and_open(folder: Path) -> Any:
+        hold(phase="opening dataset")
+        return open_arrays(folder)
+
+    arrays.open_arrays = hold_and_open
+
+
 class Patcher(MetaPathFinder):
     """Changes a module right after its own code has run, before anyone else sees it."""
 
     changes: dict[str, Callable[[ModuleType], None]] = {  # noqa: RUF012
+        "marsseg.data.arrays": hold_in_loading,
         "marsseg.training.reporting": hold_in_phases,
         "marsseg.training.files": hold_in_checkpoints,
     }
