@@ -14,7 +14,7 @@ from marsseg.data.arrays import open_arrays
 from marsseg.errors import RunFailedError, StateError
 from marsseg.execution import launch
 from marsseg.metrics import mean_iou
-from marsseg.services.lab import Lab, wake
+from marsseg.services.lab import Lab, revive
 from marsseg.store.records import (
     ACTIVE,
     FINISHED,
@@ -157,11 +157,12 @@ def model_path(lab: Lab, run_id: str) -> Path:
 
 
 def look_after(lab: Lab, run_id: str) -> RunRecord:
-    """The run as it stands now; unless it has ended, a scheduler that has died is replaced."""
+    """The run as it stands now; if it waits or runs, a scheduler that has died is replaced."""
     run = get_run(lab, run_id)
-    if not run.status.is_finished:
-        wake(lab)
-    return run
+    if run.status.is_finished:
+        return run
+    revive(lab)
+    return get_run(lab, run_id)
 
 
 def wait(lab: Lab, run_id: str, *, poll_seconds: float = 0.5) -> RunRecord:

@@ -190,6 +190,20 @@ def test_a_scheduler_is_killed(
     assert len(arena.schedulers()) == 1
 
 
+def test_worker_and_scheduler_are_killed_together(arena: Arena, undisturbed: dict[str, Any]) -> None:
+    """As when memory runs out, or somebody ends every Python there is: who looks first is told the truth."""
+    run_id = start_and_hold(arena, "mid-epoch")
+
+    kill_scheduler(arena, run_id, signal.SIGKILL)
+    kill_worker(arena, run_id, signal.SIGKILL)
+    arena.wait(lambda: not arena.workers(), "the worker to be gone")
+
+    assert services.look_after(arena.lab, run_id).status is RunStatus.LOST
+    services.resume(arena.lab, run_id)
+    arena.finish(run_id)
+    assert_whole(arena, run_id, undisturbed, launches=2)
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize(("phase", "signum"), cases("ui"))
 def test_the_page_server_is_killed(

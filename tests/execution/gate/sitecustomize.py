@@ -55,14 +55,14 @@ def hold_in_checkpoints(files: ModuleType) -> None:
     """Wait when a checkpoint's content is written, but neither synced nor under its name."""
     write_whole = files.write_whole
 
-    def write_and_hold(path: Path, write: Callable[[Any], object]) -> Any:
+    def write_and_hold(path: Path, write: Callable[[Any], object], *rest: Any, **options: Any) -> Any:
         def fill(file: Any) -> None:
             write(file)
             file.flush()
             if path.name.startswith("epoch-") and path.suffix == ".npz":
                 hold(phase="checkpoint", epoch=int(path.name[6:10]))
 
-        return write_whole(path, fill)
+        return write_whole(path, fill, *rest, **options)
 
     files.write_whole = write_and_hold
 
