@@ -120,6 +120,7 @@ def _log_to_file(settings: Settings, *, to_stderr: bool) -> None:
     if to_stderr:
         handlers.append(logging.StreamHandler())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=handlers)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it names all its plugins otherwise
 
 
 if __name__ == "__main__":
