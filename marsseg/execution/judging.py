@@ -123,8 +123,7 @@ def phase_deadline(progress: Progress | None, deadlines: Deadlines) -> float:
     if progress.phase in _SLOW:
         return deadlines.slow_progress
     if progress.phase is Phase.TRAINING and progress.step_seconds is not None:
-        patience = max(deadlines.batch, deadlines.batch_medians * progress.step_seconds)
-        return min(deadlines.progress, patience)
+        return max(deadlines.batch, deadlines.batch_medians * progress.step_seconds)
     return deadlines.progress
 
 

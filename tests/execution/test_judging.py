@@ -46,7 +46,7 @@ def test_each_phase_has_its_deadline_and_its_words(run: RunRecord, phase: Phase,
 
 @pytest.mark.parametrize(
     ("median", "deadline"),
-    [(0.01, 60), (1.2, 60), (2.0, 100), (11.0, 550), (40.0, 600)],
+    [(0.01, 60), (1.2, 60), (2.0, 100), (11.0, 550), (40.0, 2000)],
 )
 def test_a_batch_may_take_fifty_times_its_median_but_a_minute_at_least(
     median: float, deadline: float
