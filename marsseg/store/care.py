@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from marsseg.errors import StoreError
 from marsseg.store.engine import Database
+from marsseg.store.inventory import Inventory, take_inventory
 from marsseg.store.schema import HEAD, find_revision, prepare, refuse_unknown
 from marsseg.store.soundness import log_of, refuse_damaged
 
@@ -71,6 +72,16 @@ def check(url: str) -> StoreHealth:
             rows={} if damage else _count_rows(session),
             problems=damage or (tuple(_dangling(session)) if database.is_sqlite else ()),
         )
+
+
+def inventory(url: str) -> Inventory:
+    """What the runs and datasets of a store ought to have on disk.
+
+    Raises:
+        StoreError: there is no database, it is from a newer version, or damaged.
+    """
+    with _opened(url) as database:
+        return take_inventory(database)
 
 
 def back_up(url: str, path: Path) -> None:
