@@ -1,6 +1,15 @@
 """The use cases of the lab: pages, terminal and tests all come in by this door."""
 
 from marsseg.services.board_formats import board_cells, board_columns, board_context, leaderboard_text
+from marsseg.services.care import (
+    LabHealth,
+    Stray,
+    back_up_store,
+    check_lab,
+    migrate_store,
+    remove_strays,
+    vacuum_store,
+)
 from marsseg.services.comparing import Delta
 from marsseg.services.datasets import (
     AddedDataset,
@@ -102,6 +111,7 @@ __all__ = [
     "Delta",
     "ImportJob",
     "Lab",
+    "LabHealth",
     "Leaderboard",
     "LeaderboardQuery",
     "LeaderboardRow",
@@ -114,6 +124,7 @@ __all__ = [
     "RunPreview",
     "SegmentedImage",
     "SplitPart",
+    "Stray",
     "TileView",
     "Toggle",
     "Waiting",
@@ -122,9 +133,11 @@ __all__ = [
     "activity",
     "add_dataset",
     "archive",
+    "back_up_store",
     "board_cells",
     "board_columns",
     "board_context",
+    "check_lab",
     "clone_config",
     "dataset_document",
     "dataset_report",
@@ -150,6 +163,7 @@ __all__ = [
     "look_after",
     "make_query",
     "mask_comparison",
+    "migrate_store",
     "move_in_queue",
     "open_lab",
     "pause_queue",
@@ -162,6 +176,7 @@ __all__ = [
     "read_log",
     "read_previews",
     "remove_dataset",
+    "remove_strays",
     "rename",
     "rename_dataset",
     "reproduce",
@@ -189,6 +204,7 @@ __all__ = [
     "submit_repeats",
     "submit_study",
     "usable_runs",
+    "vacuum_store",
     "wait",
     "wait_for_import",
     "waiting",

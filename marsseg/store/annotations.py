@@ -9,7 +9,7 @@ from sqlalchemy import select
 from marsseg.store.base import StorePart, get_record, get_row
 from marsseg.store.records import RunRecord
 from marsseg.store.tables import RunRow
-from marsseg.store.texts import tidy_notes, tidy_tags
+from marsseg.store.texts import sort_tags, tidy_notes, tidy_tags
 from marsseg.store.transitions import refusal
 
 
@@ -50,7 +50,7 @@ class Annotations(StorePart):
         """All tags that any run has, in alphabetical order."""
         with self._database.read() as session:
             lists: Sequence[list[str]] = session.scalars(select(RunRow.tags)).all()
-        return sorted({tag for tags in lists for tag in tags}, key=str.casefold)
+        return sort_tags(tag for tags in lists for tag in tags)
 
     def archive_runs(self, run_ids: Sequence[str], archived: bool = True) -> None:
         """Put finished runs away, or take them out again: all of them or, if one cannot be, none.
