@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from marsseg.errors import MarsSegError
 from marsseg.execution.launch import last_log_line, launch_scheduler
-from marsseg.execution.lease import SCHEDULER, SCHEDULER_LAUNCH, find_holder, holder_of, own_name, take_lease
-from marsseg.execution.processes import is_alive
+from marsseg.execution.lease import SCHEDULER_LAUNCH, find_holder, holder_of, own_name, take_lease
 from marsseg.execution.watch import Watch
+from marsseg.identity import is_alive
 from marsseg.settings import Settings
 from marsseg.store import RunStore
+from marsseg.store.leases import SCHEDULER
 from marsseg.store.records import ACTIVE
 
 _LAUNCH_SECONDS = 30.0

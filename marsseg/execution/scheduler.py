@@ -18,11 +18,12 @@ from dataclasses import dataclass, replace
 from marsseg.errors import MarsSegError
 from marsseg.execution.clocks import Deadlines
 from marsseg.execution.launch import WORKER_MODULE, leave_worker, scheduler_log
-from marsseg.execution.lease import SCHEDULER, find_holder
+from marsseg.execution.lease import find_holder
 from marsseg.execution.rounds import End, Scheduler
 from marsseg.execution.stopping import StopFlag
 from marsseg.settings import Settings, load_settings
 from marsseg.store import RunStore
+from marsseg.store.leases import SCHEDULER
 
 logger = logging.getLogger(__name__)
 

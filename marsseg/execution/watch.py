@@ -10,8 +10,8 @@ from collections.abc import Callable
 from marsseg.execution.clocks import Deadlines, Unchanged
 from marsseg.execution.judging import Observer, Verdict, judge
 from marsseg.execution.memory import OomCounter, find_oom_kill
-from marsseg.execution.processes import end_orphans, is_alive, is_suspended, same_boot, signal_group
-from marsseg.identity import ProcessIdentity
+from marsseg.execution.processes import end_orphans, is_suspended, signal_group
+from marsseg.identity import ProcessIdentity, is_alive, same_boot
 from marsseg.store.records import RunRecord
 
 logger = logging.getLogger(__name__)

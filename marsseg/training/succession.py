@@ -5,20 +5,18 @@ By name only, as this room and `execution` do not know each other. One too many 
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import subprocess
 import sys
 
 from marsseg.errors import MarsSegError
-from marsseg.identity import identify
+from marsseg.identity import Holder, is_alive
 from marsseg.settings import PROJECT_ROOT, Settings
 from marsseg.store import RunStore
+from marsseg.store.leases import SCHEDULER
 
 SCHEDULER_MODULE = "marsseg.execution.scheduler"
-SCHEDULER_LEASE = "scheduler"
-_TOLERANCE = 0.05  # seconds; the kernel counts process starts in ticks of 0.01
 
 logger = logging.getLogger(__name__)
 
@@ -39,13 +37,9 @@ def wake_scheduler(settings: Settings, store: RunStore) -> subprocess.Popen[byte
 
 
 def _is_scheduler_alive(store: RunStore) -> bool:
-    lease = store.find_lease(SCHEDULER_LEASE)
-    try:
-        pid, created_at, boot, _since = json.loads(lease.owner if lease else "")
-        found = identify(int(pid))
-    except (ValueError, TypeError):  # no lease, or the owner is no process of ours
-        return False
-    return bool(found and found.boot_id == boot and abs(found.created_at - created_at) < _TOLERANCE)
+    lease = store.find_lease(SCHEDULER)
+    holder = Holder.from_text(lease.owner) if lease else None
+    return holder is not None and is_alive(holder.process)
 
 
 def _start(settings: Settings) -> subprocess.Popen[bytes]:

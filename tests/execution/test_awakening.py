@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from marsseg.execution.processes import is_alive
+from marsseg.identity import is_alive
 from marsseg.settings import PROJECT_ROOT, Settings
 from marsseg.store.records import RunStatus
 from tests.execution.conftest import Bench, Eventually, Stage

@@ -13,10 +13,10 @@ import pytest
 from marsseg.errors import MarsSegError
 from marsseg.execution.control import ensure_scheduler, scheduler_status
 from marsseg.execution.launch import worker_environment
-from marsseg.execution.lease import SCHEDULER, SCHEDULER_LAUNCH, holder_of
-from marsseg.execution.processes import is_alive
-from marsseg.identity import TOKEN_VARIABLE, identify
+from marsseg.execution.lease import SCHEDULER_LAUNCH, holder_of
+from marsseg.identity import TOKEN_VARIABLE, identify, is_alive
 from marsseg.settings import PROJECT_ROOT, Settings, usable_cores
+from marsseg.store.leases import SCHEDULER
 from marsseg.store.records import RunStatus
 from tests.conftest import processes_of
 from tests.execution.conftest import SCHEDULER_ARGUMENTS, Bench, Eventually, scheduler_log_text

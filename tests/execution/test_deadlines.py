@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from marsseg.execution.processes import is_alive
-from marsseg.identity import own_identity
+from marsseg.identity import is_alive, own_identity
 from marsseg.store.records import RunStatus
 from tests.execution.conftest import Bench, Stage
 

@@ -13,7 +13,7 @@ import pytest
 from marsseg.execution import memory
 from marsseg.execution.cgroups import is_frozen, oom_counter
 from marsseg.execution.memory import OomCounter, OutOfMemory, kernel_log, parse_kill
-from marsseg.execution.processes import is_alive
+from marsseg.identity import is_alive
 from marsseg.store.records import RunStatus
 from tests.execution.conftest import Bench, Eventually, Stage
 

@@ -3,8 +3,7 @@ from __future__ import annotations
 import os
 import time
 
-from marsseg.execution.processes import is_alive
-from marsseg.identity import identify
+from marsseg.identity import identify, is_alive
 from marsseg.store.records import RunStatus
 from tests.execution.conftest import Bench, Eventually, Stage
 

@@ -6,7 +6,7 @@ import os
 import signal
 
 from marsseg.execution.control import scheduler_status, settle
-from marsseg.execution.processes import is_alive
+from marsseg.identity import is_alive
 from marsseg.store.records import RunStatus
 from tests.execution.conftest import Bench, Eventually, Stage
 

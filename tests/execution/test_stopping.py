@@ -10,9 +10,8 @@ import time
 import pytest
 
 from marsseg.errors import StoreError
-from marsseg.execution.processes import is_alive
 from marsseg.execution.watch import Ending
-from marsseg.identity import identify
+from marsseg.identity import identify, is_alive
 from marsseg.store.records import RunStatus
 from tests.execution.conftest import Bench, Stage
 

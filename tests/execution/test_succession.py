@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from marsseg.errors import StoreError
-from marsseg.execution.processes import is_alive
+from marsseg.identity import is_alive
 from marsseg.store.records import RunStatus
 from tests.execution.conftest import Bench, Eventually, Stage
 
@@ -154,7 +154,7 @@ def test_after_a_reboot_an_active_run_is_lost_for_that_reason(
     first.shutdown()
 
     with monkeypatch.context() as patch:
-        patch.setattr("marsseg.execution.processes.boot_id", lambda: "the next boot")
+        patch.setattr("marsseg.identity.boot_id", lambda: "the next boot")
         stage.open().tick(time.time())
 
     assert bench.status(run_id) is RunStatus.LOST
