@@ -27,10 +27,11 @@ from marsseg.services.datasets import (
     split_of,
     split_summary,
 )
-from marsseg.services.documents import dataset_document, run_document, run_summary
+from marsseg.services.documents import dataset_document, run_document, run_summary, timeline
 from marsseg.services.handling import (
     Deletion,
     archive,
+    change_tags,
     clone_config,
     delete,
     extend,
@@ -137,6 +138,7 @@ __all__ = [
     "board_cells",
     "board_columns",
     "board_context",
+    "change_tags",
     "check_lab",
     "clone_config",
     "dataset_document",
@@ -203,6 +205,7 @@ __all__ = [
     "submit_demo_ablation",
     "submit_repeats",
     "submit_study",
+    "timeline",
     "usable_runs",
     "vacuum_store",
     "wait",

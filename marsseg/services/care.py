@@ -11,6 +11,7 @@ from pathlib import Path
 
 from marsseg.data.arrays import open_arrays
 from marsseg.errors import DatasetError
+from marsseg.services.handling import file_sizes
 from marsseg.settings import Settings
 from marsseg.store import care
 from marsseg.store.care import StoreHealth, Upgrade
@@ -157,5 +158,4 @@ def _is_old(path: Path) -> bool:
 
 
 def _bytes(path: Path) -> int:
-    files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
-    return sum(file.lstat().st_size for file in files)
+    return path.lstat().st_size if path.is_file() else sum(file_sizes(path))

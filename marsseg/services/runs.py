@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,11 +58,13 @@ def list_runs(
     lab: Lab,
     *,
     statuses: Sequence[RunStatus] | None = None,
+    tags: Collection[str] = (),
     archived: bool | None = None,
     limit: int | None = None,
 ) -> list[RunRecord]:
-    """Runs, newest first; `archived=False` leaves out those put away, `True` the others."""
-    return lab.store.list_runs(statuses=statuses, archived=archived, limit=limit)
+    """Runs that have all of `tags`, newest first; `archived=False` leaves out those put away, `True` others."""
+    runs = lab.store.list_runs(statuses=statuses, archived=archived, limit=None if tags else limit)
+    return [run for run in runs if set(tags) <= set(run.tags)][:limit]
 
 
 def active_runs(lab: Lab) -> list[RunRecord]:
