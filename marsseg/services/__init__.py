@@ -64,6 +64,7 @@ from marsseg.services.leaderboard import (
     make_query,
     scored_datasets,
 )
+from marsseg.services.machine import RunShare, run_share
 from marsseg.services.masks import MAX_RUNS, MaskComparison, TileView, mask_comparison
 from marsseg.services.previewing import RunPreview, preview
 from marsseg.services.reproducing import Reproduction, reproduce
@@ -123,6 +124,7 @@ __all__ = [
     "Reproduction",
     "RunDetails",
     "RunPreview",
+    "RunShare",
     "SegmentedImage",
     "SplitPart",
     "Stray",
@@ -187,6 +189,7 @@ __all__ = [
     "revive",
     "run_details",
     "run_document",
+    "run_share",
     "run_summary",
     "score_by_run",
     "scored_datasets",

@@ -85,13 +85,28 @@ STUDY_STARTED = "study.plan.started"
 
 RUN = "run"
 RUN_VIEW = "runs.detail.view"
-RUN_NAME = "runs.detail.name"
 LOG_SEARCH = "runs.log.search"
+LOG_DOWNLOAD = "runs.log.download"
+RUNS_STATUS = "status"
+RUNS_TAG = "tag"
+RUNS_WORDS = "words"
+RUNS_ARCHIVED = "archived"
+RUNS_PICKED = "runs.table.picked"
+RUNS_NEW_TAGS = "runs.picked.tags"
+RUNS_DELETING = "runs.deletion.asked"
+RUNS_CLONED = "runs.clone.done"
+QUEUE_REMOVED = "runs.queue.removed"
+QUEUE_MORE = "runs.queue.more"
 
 
 def run_button(action: str, run_id: str) -> str:
-    """Key of a button that does something to one run."""
+    """Key of a button or field that does something to one run."""
     return f"runs.{action}.{run_id}"
+
+
+def runs_button(action: str) -> str:
+    """Key of a button that does something to the queue, or to all chosen runs."""
+    return f"runs.all.{action}"
 
 
 def run_table(content: int) -> str:
@@ -102,6 +117,7 @@ def run_table(content: int) -> str:
 TRAIN_PRESET = "train.load.preset"
 TRAIN_RUN = "train.load.run"
 TRAIN_REPEATS = "train.start.repeats"
+TRAIN_PRIORITY = "train.start.priority"
 TRAIN_STARTED = "train.start.done"
 CHART_WEIGHTS = "train.chart.weights"
 CHART_FOCAL = "train.chart.focal"

@@ -1,79 +1,171 @@
-"""What one can do with a run that is chosen: rename, resume, delete after a question."""
+"""The run that is chosen: its name, why it ended and what helps, and what one can do with it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from marsseg.ui import keys, text
+from marsseg.ui import keys, run_words, text
+from marsseg.ui.run_bulk import ask_to_delete
 from marsseg.ui.run_cards import render_badge
 
 if TYPE_CHECKING:
     from marsseg.store.records import RunRecord
 
 _TITLE_LETTERS = 90
+_EDIT_WIDTH = 420
 
 
-def render_actions(
-    run: RunRecord,
-    *,
-    on_resume: Callable[[], object],
-    on_rename: Callable[[str], object],
-    on_delete: Callable[[], object],
-) -> None:
-    """The run's title with its status, and the buttons that fit its state."""
+@dataclass(frozen=True, slots=True)
+class RunActions:
+    """What the buttons of one run do: each takes its id first, and `done`, what to say when it worked."""
+
+    resume: Callable[..., object]
+    extend: Callable[..., object]
+    clone: Callable[[str], object]
+    archive: Callable[..., object]
+    rename: Callable[..., object]
+    set_notes: Callable[..., object]
+    set_tags: Callable[..., object]
+
+
+def render_header(run: RunRecord) -> None:
+    """Name, status, tags, how it ended in small print, and notes."""
     st.space("small")
     short = text.shorten(run.name, _TITLE_LETTERS)
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         whole = text.markdown(run.name) if short != run.name else None
-        st.subheader(text.markdown(short), width="content", help=whole)
+        st.subheader(text.markdown(short), width="content", help=whole, anchor=False)
         render_badge(run)
-    _story(run)
+        if run.archived:
+            st.badge("Archived", color="gray", icon=":material/archive:")
+        for tag in run.tags:
+            st.badge(text.markdown(tag), color="gray", icon=":material/label:")
+    reason = "" if _went_wrong(run) else run.reason
+    parts = [f"id {run.id}", f"seed {run.seed}", run_words.resources_text(run), reason]
+    st.caption(text.markdown(" · ".join(filter(None, parts))))
+    if run.notes:
+        with st.container(border=True):
+            st.markdown(text.notes(run.notes), anchors=False)
+
+
+def render_actions(run: RunRecord, tags: Sequence[str], last_epoch: int, actions: RunActions) -> None:
+    """The buttons that fit the run's state; for one that went wrong, the one that helps stands out.
+
+    Args:
+        run: the run.
+        tags: those that other runs have.
+        last_epoch: how many epochs it has trained.
+        actions: see there.
+    """
+    wrong = _went_wrong(run)
+    help_ = run_words.remedy(run.reason)
+    if wrong:
+        st.error(
+            help_.sentence,
+            title=text.markdown(run.reason or "Nobody knows why."),
+            icon=":material/error:",
+        )
     with st.container(horizontal=True):
-        _rename(run, on_rename)
-        st.button(
-            "Resume",
-            key=keys.run_button("resume", run.id),
-            icon=":material/resume:",
-            disabled=not run.status.is_resumable,
-            help="Goes on from the last checkpoint.",
-            on_click=on_resume,
-        )
-        _delete(run, on_delete)
+        if run.status == "completed":
+            _extend(run, last_epoch, actions)
+        elif run.status.is_resumable:
+            _resume(run, actions, helps=wrong and help_.button == "resume")
+        _clone(run, actions, helps=wrong and help_.button == "clone")
+        _edit(run, tags, actions)
+        if run.status.is_finished:
+            _archive(run, actions)
+            st.button(
+                "Delete …", key=keys.run_button("delete", run.id), icon=":material/delete:",
+                on_click=ask_to_delete, args=([run.id],),
+            )  # fmt: skip
 
 
-def _story(run: RunRecord) -> None:
-    """The id in small print, and why the run ended; what went wrong is said aloud."""
-    went_wrong = run.status in {"failed", "lost"}
-    if went_wrong and run.reason:
-        st.error(text.markdown(run.reason), icon=":material/error:")
-    reason = "" if went_wrong else text.markdown(run.reason)
-    st.caption(" · ".join(filter(None, [f"id {run.id}", f"seed {run.seed}", reason])))
+def _went_wrong(run: RunRecord) -> bool:
+    return run.status in {"failed", "lost"}
 
 
-def _rename(run: RunRecord, on_rename: Callable[[str], object]) -> None:
-    key = keys.run_button("name", run.id)
+def _resume(run: RunRecord, actions: RunActions, *, helps: bool) -> None:
+    st.button(
+        "Resume",
+        key=keys.run_button("resume", run.id),
+        type="primary" if helps else "secondary",
+        icon=":material/resume:",
+        help="Queues it again, to go on from its last checkpoint.",
+        on_click=actions.resume,
+        args=(run.id,),
+        kwargs={"done": "Queued again."},
+    )
 
-    def save() -> None:
-        name = str(st.session_state[key]).strip()
-        if name and name != run.name:
-            on_rename(name)
 
-    with st.popover("Rename", icon=":material/edit:"):
-        st.text_input("Name", run.name, key=key, max_chars=200, on_change=save)
+def _clone(run: RunRecord, actions: RunActions, *, helps: bool) -> None:
+    st.button(
+        "Clone and edit",
+        key=keys.run_button("clone", run.id),
+        type="primary" if helps else "secondary",
+        icon=":material/content_copy:",
+        help="Opens the form of a new run, filled in as this one.",
+        on_click=actions.clone,
+        args=(run.id,),
+    )
 
 
-def _delete(run: RunRecord, on_delete: Callable[[], object]) -> None:
-    with st.popover("Delete", icon=":material/delete:", disabled=not run.status.is_finished):
+def _extend(run: RunRecord, last_epoch: int, actions: RunActions) -> None:
+    key = keys.run_button("epochs", run.id)
+
+    def extend() -> None:
+        more = int(st.session_state[key])
+        actions.extend(run.id, more, done=f"Queued again, for {more} more epochs.")
+
+    with st.popover("Extend", icon=":material/forward:"):
+        more = int(st.number_input("More epochs", 1, 1_000, 10, key=key, width=_EDIT_WIDTH))
+        early = ""
+        if last_epoch < run.config.train.epochs:
+            early = (
+                f"It stopped early, after {last_epoch} of {run.config.train.epochs} epochs; the extension "
+                "trains all its epochs, however long nothing improves. "
+            )
         st.markdown(
-            f"Deletes **{text.markdown(text.shorten(run.name, 60))}** with its scores, log, checkpoints, "
-            "predictions and exported network. This cannot be undone."
+            f"{early}Goes on from epoch {last_epoch}, to {last_epoch + more} in all. It is then measured anew, "
+            f"and the leaderboard counts it as a run of {last_epoch + more} epochs."
         )
-        st.button(
-            "Delete this run",
-            key=keys.run_button("delete", run.id),
-            icon=":material/delete_forever:",
-            on_click=on_delete,
-        )
+        st.button(f"Train {more} more", key=keys.run_button("extend", run.id), on_click=extend)
+
+
+def _edit(run: RunRecord, tags: Sequence[str], actions: RunActions) -> None:
+    """Name, tags and notes, each saved when its field is left."""
+    name_key, tags_key, notes_key = (keys.run_button(field, run.id) for field in ("name", "tags", "notes"))
+
+    def rename() -> None:
+        if (name := str(st.session_state[name_key]).strip()) and name != run.name:
+            actions.rename(run.id, name)
+
+    with st.popover("Name, tags, notes", icon=":material/edit:"):
+        st.text_input("Name", run.name, key=name_key, max_chars=200, on_change=rename, width=_EDIT_WIDTH)
+        st.multiselect(
+            "Tags", sorted({*tags, *run.tags}, key=str.casefold), list(run.tags), key=tags_key,
+            accept_new_options=True, placeholder="Choose or type a new one", width=_EDIT_WIDTH,
+            on_change=lambda: actions.set_tags(run.id, st.session_state[tags_key]),
+        )  # fmt: skip
+        st.text_area(
+            "Notes", run.notes, key=notes_key, max_chars=10_000, height=180, width=_EDIT_WIDTH,
+            placeholder="What you tried, what you saw. Markdown works.",
+            on_change=lambda: actions.set_notes(run.id, st.session_state[notes_key]),
+        )  # fmt: skip
+        st.caption("Saved when you leave a field.")
+
+
+def _archive(run: RunRecord, actions: RunActions) -> None:
+    done = f"{'Taken out of the archive' if run.archived else 'Archived'}: {text.shorten(run.name, 60)}"
+    st.button(
+        "Unarchive" if run.archived else "Archive",
+        key=keys.run_button("archive", run.id),
+        icon=f":material/{'unarchive' if run.archived else 'archive'}:",
+        help="Out of sight, here and on the leaderboard; nothing is deleted." if not run.archived else None,
+        on_click=actions.archive,
+        args=([run.id],),
+        kwargs={"archived": not run.archived, "done": done},
+    )

@@ -1,8 +1,9 @@
-"""Runs that have ended, as a table to choose one from."""
+"""Runs that have ended: filters, and a table to choose one from to see it, or several to act on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,33 +14,94 @@ from marsseg.ui import formats, keys
 if TYPE_CHECKING:
     from marsseg.store.records import RunRecord
 
+MOST_ROWS = 1_000
 _MARKS = {"completed": "✓ completed", "stopped": "■ stopped", "failed": "✕ failed", "lost": "? lost"}
 _ROW_HEIGHT = 35
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """All runs that have ended, newest first, with their test scores by id, and the tags that they have."""
+
+    runs: tuple[RunRecord, ...]
+    scores: Mapping[str, float]
+    tags: tuple[str, ...]
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def load_finished(
+    _read_runs: Callable[[], Sequence[RunRecord]],
+    _read_scores: Callable[[], Mapping[str, float]],
+    version: Hashable,  # noqa: ARG001 - what the answer is kept under
+) -> Finished:
+    """Read the runs once for each version of the store, whoever looks: there may be ten thousand."""
+    runs = tuple(_read_runs())
+    tags = sorted({tag for run in runs for tag in run.tags}, key=str.casefold)
+    return Finished(runs, _read_scores(), tuple(tags))
+
+
+def render_filters(finished: Finished) -> list[RunRecord]:
+    """Draw the filters, which stand in the address, and return the runs that pass them."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        words = st.text_input(
+            "Find", key=keys.RUNS_WORDS, bind="query-params", width=240, icon=":material/search:",
+            placeholder="Name, reason, notes or id",
+        )  # fmt: skip
+        statuses = st.pills(
+            "Status", list(_MARKS), selection_mode="multi", key=keys.RUNS_STATUS, bind="query-params",
+            format_func=lambda status: _MARKS[status], width="content",
+        )  # fmt: skip
+        tags = []
+        if finished.tags:
+            tags = st.multiselect(
+                "Tags", finished.tags, key=keys.RUNS_TAG, bind="query-params", width=220,
+                placeholder="All",
+            )  # fmt: skip
+        archived = st.toggle("Show archived", key=keys.RUNS_ARCHIVED, bind="query-params")
+    return [run for run in finished.runs if _passes(run, words or "", statuses, tags, archived)]
+
+
+def _passes(
+    run: RunRecord, words: str, statuses: Sequence[str], tags: Sequence[str], archived: bool
+) -> bool:
+    if run.archived and not archived or statuses and run.status not in statuses:
+        return False
+    if not set(tags) <= set(run.tags):
+        return False
+    text = "\n".join((run.name, run.reason, run.notes, run.id, *run.tags)).casefold()
+    return all(word in text for word in words.casefold().split())
 
 
 def render_run_table(
     runs: Sequence[RunRecord],
     scores: Mapping[str, float],
-    chosen: str,
+    picked: Sequence[str],
     *,
-    on_choose: Callable[[str], object],
+    on_pick: Callable[[list[str]], object],
 ) -> None:
-    """Draw the table with the chosen run selected, whoever chose it."""
+    """Draw the newest of the runs, those picked selected, whoever picked them.
+
+    A click into a row picks that run alone; ticking boxes picks several.
+    """
     import pandas as pd  # not before there is a table: it takes a third of a second
 
-    ids = [run.id for run in runs]
+    shown = runs[:MOST_ROWS]
+    ids = [run.id for run in shown]
     key = keys.run_table(hash(tuple(ids)))
-    _select(key, [ids.index(chosen)] if chosen in ids else [])
+    _select(key, [row for row, run_id in enumerate(ids) if run_id in set(picked)])
 
-    def choose() -> None:
-        rows = st.session_state[key]["selection"]["rows"]
-        if rows:  # sorting a column empties the selection; the run stays chosen
-            on_choose(ids[rows[0]])
+    def pick() -> None:
+        selection = st.session_state[key]["selection"]
+        if cells := selection["cells"]:
+            on_pick([ids[cells[0][0]]])
+        else:
+            on_pick([ids[row] for row in selection["rows"]])
 
     st.dataframe(
-        pd.DataFrame([_cells(run, scores.get(run.id)) for run in runs]),
+        pd.DataFrame([_cells(run, scores.get(run.id)) for run in shown]),
         column_config={
             "Name": st.column_config.TextColumn(width=280),
+            "Tags": st.column_config.MultiselectColumn(color="gray", width="small"),
             "Started": st.column_config.DatetimeColumn(format="D MMM, HH:mm"),
             "Test mean IoU": st.column_config.NumberColumn(
                 format="%.3f", help="Terrain lens, terrain-only decoding"
@@ -49,27 +111,33 @@ def render_run_table(
         },
         hide_index=True,
         key=key,
-        on_select=choose,
-        selection_mode="single-row",
+        on_select=pick,
+        selection_mode=["multi-row", "single-cell"],
         row_height=_ROW_HEIGHT,
-        height=min(9, len(runs) + 1) * _ROW_HEIGHT + 3,
+        height=min(9, len(shown) + 1) * _ROW_HEIGHT + 3,
         placeholder=formats.UNKNOWN,
         alt="Runs that have ended, newest first",
     )
+    if len(runs) > len(shown):
+        st.caption(
+            f"The newest {formats.count(len(shown))} of {formats.count(len(runs))}; narrow the filters "
+            "to find older ones."
+        )
 
 
 def _select(key: str, rows: list[int]) -> None:
     now = st.session_state.get(key)
-    if now is None or now["selection"]["rows"] != rows:
+    if now is None or now["selection"]["rows"] != rows or now["selection"]["cells"]:
         st.session_state[key] = {"selection": {"rows": rows, "columns": [], "cells": []}}
 
 
 def _cells(run: RunRecord, score: float | None) -> dict[str, Any]:
     return {
         "Name": run.name,
-        "Status": _MARKS[run.status],
+        "Status": _MARKS[run.status] + (" · archived" if run.archived else ""),
         "Test mean IoU": score,
         "Minutes": None if run.train_seconds is None else run.train_seconds / 60,
+        "Tags": list(run.tags),
         "Dataset": run.dataset_name,
         "Seed": run.seed,
         "Started": None if run.started_at is None else datetime.fromtimestamp(run.started_at).astimezone(),

@@ -13,7 +13,7 @@ from marsseg.errors import MarsSegError
 from marsseg.ui import formats, keys, text
 
 if TYPE_CHECKING:
-    from marsseg.services import Activity
+    from marsseg.services import Activity, Lab
 
 ICON = Path(__file__).parent / "assets" / "icon.png"
 """The icon in the browser's tab: a file, since the browser would fetch a named icon from elsewhere."""
@@ -56,6 +56,8 @@ def _activity_line(read: Callable[[], Activity]) -> None:
         f"{state.active} active · {state.queued} queued · {scheduler}  \n"
         f"{formats.size(state.free_bytes)} free"
     )
+    if state.paused:
+        st.caption(":orange[:material/pause_circle: Queue paused]")
     if state.free_bytes < _LOW_DISK_BYTES:
         st.caption(":orange[:material/warning: Little disk is left; delete runs that you no longer need.]")
 
@@ -70,6 +72,19 @@ def attempt(action: Callable[[], object], done: str = "") -> bool:
     if done:
         flash(done)
     return True
+
+
+def action(lab: Lab, use_case: Callable[..., object]) -> Callable[..., bool]:
+    """A use case as what a button does: the lab is filled in, and a refusal becomes a message.
+
+    What it returns takes the use case's other arguments, and `done`, what to say when it worked; it tells
+    whether it did.
+    """
+
+    def act(*arguments: object, done: str = "", **options: object) -> bool:
+        return attempt(lambda: use_case(lab, *arguments, **options), done)
+
+    return act
 
 
 def begin_page(script: str) -> None:

@@ -29,6 +29,13 @@ def markdown(text: str) -> str:
     return _LIST_START.sub(_escape_list_start, escaped)
 
 
+def notes(text: str) -> str:
+    """Notes in Markdown as their writer meant them: lines stay lines, and pictures, which the browser
+    would fetch from wherever they lie, stay text.
+    """
+    return "  \n".join(text.replace("![", "!\\[").splitlines())
+
+
 def markup(text: str) -> str:
     """Text for HTML and SVG, in elements and in quoted attributes."""
     return html.escape(one_line(text), quote=True)

@@ -1,0 +1,36 @@
+"""What this machine gives one run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from marsseg.execution.devices import Gpu, list_gpus, slot_count, threads_per_run
+from marsseg.services.lab import Lab
+from marsseg.settings import usable_cores
+
+
+@dataclass(frozen=True, slots=True)
+class RunShare:
+    """A run's share of the machine.
+
+    Args:
+        slots: how many runs may train at once.
+        cores: CPU cores of all of them together.
+        threads: CPU threads of each.
+        gpus: the GPUs that they are spread over.
+    """
+
+    slots: int
+    cores: int
+    threads: int
+    gpus: tuple[Gpu, ...]
+
+
+def run_share(lab: Lab) -> RunShare:
+    """Look at slots, cores and GPUs as a run that starts now would find them."""
+    return RunShare(
+        slots=slot_count(lab.settings),
+        cores=usable_cores(),
+        threads=threads_per_run(lab.settings),
+        gpus=list_gpus(),
+    )

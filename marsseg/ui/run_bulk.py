@@ -1,0 +1,155 @@
+"""What one can do with several runs at once, and the question before runs are deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from marsseg.ui import formats, keys, text
+
+if TYPE_CHECKING:
+    from marsseg.services import Deletion
+    from marsseg.store.records import RunRecord
+
+_NAMED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class BulkActions:
+    """What the buttons do with the ids of runs; `add_tags` takes tags too."""
+
+    archive: Callable[..., object]
+    add_tags: Callable[[Sequence[str], Sequence[str]], object]
+    clear: Callable[[], object]
+
+
+def ask_to_delete(run_ids: Sequence[str]) -> None:
+    """Open the question, in a callback; it stays open while the page refreshes."""
+    st.session_state[keys.RUNS_DELETING] = list(run_ids)
+
+
+def render_bulk(
+    runs: Sequence[RunRecord],
+    tags: Sequence[str],
+    actions: BulkActions,
+    *,
+    scored: Sequence[str],
+    most_masks: int,
+) -> None:
+    """The bar below the table when several runs are picked."""
+    ids = [run.id for run in runs]
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{len(runs)} runs** chosen", width="stretch")
+        _compare(ids, scored, most_masks)
+        _tag(ids, tags, actions)
+        _archive(runs, actions)
+        st.button(
+            "Delete …", key=keys.runs_button("delete"), icon=":material/delete:", on_click=ask_to_delete,
+            args=(ids,),
+        )  # fmt: skip
+        st.button("Clear", key=keys.runs_button("clear"), type="tertiary", on_click=actions.clear)
+
+
+def render_deletion(
+    plan: Callable[[Sequence[str]], Deletion | None], on_delete: Callable[[list[str]], object]
+) -> None:
+    """The question whether to delete, if it was asked: it names what goes.
+
+    Args:
+        plan: what deleting runs would take away; None where they are gone already.
+        on_delete: deletes them.
+    """
+    asked: list[str] = st.session_state.get(keys.RUNS_DELETING) or []
+    if not asked:
+        return
+    deletion = plan(asked)
+    if deletion is None:
+        _close()
+        return
+    title = f"Delete {_runs(len(deletion.runs))}?"
+    st.dialog(title, icon=":material/delete_forever:", on_dismiss=_close)(_question)(deletion, on_delete)
+
+
+def _question(deletion: Deletion, on_delete: Callable[[list[str]], object]) -> None:
+    ids = [run.id for run in deletion.runs]
+    names = [f"- **{text.markdown(text.shorten(run.name, 70))}** :gray[{run.id}]" for run in deletion.runs]
+    if len(names) > _NAMED:
+        names = [*names[:_NAMED], f"- and {len(names) - _NAMED} more"]
+    st.markdown("\n".join(names))
+    files = f"{formats.count(deletion.files)} file{'s' if deletion.files != 1 else ''}"
+    st.markdown(
+        f"{_scores(deletion)} {files}, {formats.size(deletion.bytes)}: logs, checkpoints, masks and exported "
+        "networks. This cannot be undone; archiving only puts runs out of sight."
+    )
+
+    def delete() -> None:
+        _close()
+        on_delete(ids)
+
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button("Keep", key=keys.runs_button("keep"), on_click=_close):
+            st.rerun()
+        if st.button(
+            f"Delete {_runs(len(ids))}", key=keys.runs_button("delete_for_good"),
+            icon=":material/delete_forever:", on_click=delete,
+        ):  # fmt: skip
+            st.rerun()
+
+
+def _scores(deletion: Deletion) -> str:
+    if not deletion.scored:
+        return "No scores go with that." if len(deletion.runs) == 1 else "None of them has scores."
+    if len(deletion.runs) == 1:
+        return "Its scores leave the leaderboard."
+    return f"The scores of {_runs(deletion.scored)} leave the leaderboard."
+
+
+def _close() -> None:
+    st.session_state[keys.RUNS_DELETING] = None
+
+
+def _compare(ids: Sequence[str], scored: Sequence[str], most: int) -> None:
+    wanted = [run_id for run_id in ids if run_id in set(scored)]
+    if st.button(
+        "Compare masks",
+        key=keys.runs_button("compare"),
+        icon=":material/compare:",
+        disabled=not 1 <= len(wanted) <= most or len(wanted) < len(ids),
+        help=f"For up to {most} runs that have masks, so that have been evaluated.",
+    ):
+        st.switch_page("pages/masks.py", query_params={keys.RUNS: ",".join(wanted)})
+
+
+def _tag(ids: Sequence[str], tags: Sequence[str], actions: BulkActions) -> None:
+    def add() -> None:
+        actions.add_tags(ids, st.session_state[keys.RUNS_NEW_TAGS])
+        st.session_state[keys.RUNS_NEW_TAGS] = []
+
+    with st.popover("Tag", icon=":material/label:"):
+        chosen = st.multiselect(
+            "Tags to add", tags, key=keys.RUNS_NEW_TAGS, accept_new_options=True, width=300,
+            placeholder="Choose or type a new one",
+        )  # fmt: skip
+        st.button(
+            f"Add to {_runs(len(ids))}", key=keys.runs_button("tag"), on_click=add, disabled=not chosen
+        )
+
+
+def _archive(runs: Sequence[RunRecord], actions: BulkActions) -> None:
+    back = all(run.archived for run in runs)
+    st.button(
+        "Unarchive" if back else "Archive",
+        key=keys.runs_button("archive"),
+        icon=f":material/{'unarchive' if back else 'archive'}:",
+        on_click=actions.archive,
+        args=([run.id for run in runs],),
+        kwargs={"archived": not back},
+        help="Puts runs out of sight, here and on the leaderboard; nothing is deleted." if not back else None,
+    )
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'s' if count != 1 else ''}"
