@@ -45,6 +45,7 @@ from marsseg.services.handling import (
     set_priority,
     set_tags,
     stop,
+    tag_runs,
 )
 from marsseg.services.imports import (
     ImportJob,
@@ -208,6 +209,7 @@ __all__ = [
     "submit_demo_ablation",
     "submit_repeats",
     "submit_study",
+    "tag_runs",
     "timeline",
     "usable_runs",
     "vacuum_store",

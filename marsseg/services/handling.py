@@ -107,6 +107,16 @@ def change_tags(lab: Lab, run_id: str, *, add: Iterable[str] = (), remove: Itera
     return lab.store.change_tags(get_run(lab, run_id).id, add=add, remove=remove)
 
 
+def tag_runs(lab: Lab, run_ids: Sequence[str], tags: Sequence[str]) -> None:
+    """Add tags to several runs.
+
+    Raises:
+        ConfigError: a tag is no tag, or a run would have too many.
+    """
+    for run_id in run_ids:
+        change_tags(lab, run_id, add=tags)
+
+
 def list_tags(lab: Lab) -> list[str]:
     """All tags that any run has."""
     return lab.store.list_tags()

@@ -62,7 +62,7 @@ def list_runs(
     archived: bool | None = None,
     limit: int | None = None,
 ) -> list[RunRecord]:
-    """Runs that have all of `tags`, newest first; `archived=False` leaves out those put away, `True` others."""
+    """Runs that have all of `tags`, newest first; `archived=False` leaves out those put away."""
     runs = lab.store.list_runs(statuses=statuses, archived=archived, limit=None if tags else limit)
     return [run for run in runs if set(tags) <= set(run.tags)][:limit]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -10,6 +10,7 @@ import streamlit as st
 from marsseg.ui import form_state, forms, keys, text
 
 if TYPE_CHECKING:
+    from marsseg.config import RunConfig
     from marsseg.presets import Preset
     from marsseg.store.records import RunRecord
 
@@ -50,6 +51,13 @@ def render_sources(presets: Mapping[str, Preset], runs: Sequence[RunRecord], dat
     st.caption(
         f"{text.markdown(presets[preset].note)} :gray[Source: {text.markdown(presets[preset].source)}.]"
     )
+
+
+def clone(run: RunRecord, read_config: Callable[[str], RunConfig]) -> None:
+    """Fill the form of a new run with a run's configuration, and go to its page."""
+    forms.set_form(read_config(run.id), base_name=run.name)
+    st.session_state[keys.TRAIN_RUN] = run.id
+    st.switch_page("pages/train.py")
 
 
 def _fill(preset: Preset, datasets: Sequence[str], chosen: str) -> None:

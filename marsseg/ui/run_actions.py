@@ -21,11 +21,14 @@ _EDIT_WIDTH = 420
 
 @dataclass(frozen=True, slots=True)
 class RunActions:
-    """What the buttons of one run do: each takes its id first, and `done`, what to say when it worked."""
+    """The use cases behind the buttons of one run, and `clone`, which fills the form of a new one.
+
+    The others take the run's id first, `archive` a list of them; and `done`, what to say when it worked.
+    """
 
     resume: Callable[..., object]
     extend: Callable[..., object]
-    clone: Callable[[str], object]
+    clone: Callable[[], object]
     archive: Callable[..., object]
     rename: Callable[..., object]
     set_notes: Callable[..., object]
@@ -102,15 +105,14 @@ def _resume(run: RunRecord, actions: RunActions, *, helps: bool) -> None:
 
 
 def _clone(run: RunRecord, actions: RunActions, *, helps: bool) -> None:
-    st.button(
+    if st.button(
         "Clone and edit",
         key=keys.run_button("clone", run.id),
         type="primary" if helps else "secondary",
         icon=":material/content_copy:",
         help="Opens the form of a new run, filled in as this one.",
-        on_click=actions.clone,
-        args=(run.id,),
-    )
+    ):
+        actions.clone()
 
 
 def _extend(run: RunRecord, last_epoch: int, actions: RunActions) -> None:
@@ -129,8 +131,9 @@ def _extend(run: RunRecord, last_epoch: int, actions: RunActions) -> None:
                 "trains all its epochs, however long nothing improves. "
             )
         st.markdown(
-            f"{early}Goes on from epoch {last_epoch}, to {last_epoch + more} in all. It is then measured anew, "
-            f"and the leaderboard counts it as a run of {last_epoch + more} epochs."
+            f"{early}Goes on from epoch {last_epoch}, to {last_epoch + more} in all. It is then measured "
+            f"anew, and the leaderboard counts it as a run of {last_epoch + more} epochs; to keep both "
+            "lengths there, clone it instead."
         )
         st.button(f"Train {more} more", key=keys.run_button("extend", run.id), on_click=extend)
 

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from marsseg.ui import formats, keys, text
+from marsseg.ui import formats, keys, run_choice, text
 
 if TYPE_CHECKING:
     from marsseg.services import Deletion
     from marsseg.store.records import RunRecord
+    from marsseg.ui.run_table import Finished
 
 _NAMED = 8
 
 
 @dataclass(frozen=True, slots=True)
 class BulkActions:
-    """What the buttons do with the ids of runs; `add_tags` takes tags too."""
+    """The use cases behind the buttons; each takes the ids of the runs first."""
 
     archive: Callable[..., object]
-    add_tags: Callable[[Sequence[str], Sequence[str]], object]
-    clear: Callable[[], object]
+    tag_runs: Callable[..., object]
 
 
 def ask_to_delete(run_ids: Sequence[str]) -> None:
@@ -32,25 +32,22 @@ def ask_to_delete(run_ids: Sequence[str]) -> None:
 
 
 def render_bulk(
-    runs: Sequence[RunRecord],
-    tags: Sequence[str],
-    actions: BulkActions,
-    *,
-    scored: Sequence[str],
-    most_masks: int,
+    runs: Sequence[RunRecord], finished: Finished, actions: BulkActions, *, most_masks: int
 ) -> None:
-    """The bar below the table when several runs are picked."""
+    """The bar below the table when several runs are picked; nothing for one."""
+    if len(runs) < 2:
+        return
     ids = [run.id for run in runs]
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{len(runs)} runs** chosen", width="stretch")
-        _compare(ids, scored, most_masks)
-        _tag(ids, tags, actions)
+        _compare(ids, finished.scores, most_masks)
+        _tag(ids, finished.tags, actions)
         _archive(runs, actions)
         st.button(
             "Delete …", key=keys.runs_button("delete"), icon=":material/delete:", on_click=ask_to_delete,
             args=(ids,),
         )  # fmt: skip
-        st.button("Clear", key=keys.runs_button("clear"), type="tertiary", on_click=actions.clear)
+        st.button("Clear", key=keys.runs_button("clear"), type="tertiary", on_click=run_choice.clear)
 
 
 def render_deletion(
@@ -111,21 +108,21 @@ def _close() -> None:
     st.session_state[keys.RUNS_DELETING] = None
 
 
-def _compare(ids: Sequence[str], scored: Sequence[str], most: int) -> None:
-    wanted = [run_id for run_id in ids if run_id in set(scored)]
+def _compare(ids: Sequence[str], scored: Mapping[str, float], most: int) -> None:
+    wanted = [run_id for run_id in ids if run_id in scored]
     if st.button(
         "Compare masks",
         key=keys.runs_button("compare"),
         icon=":material/compare:",
         disabled=not 1 <= len(wanted) <= most or len(wanted) < len(ids),
-        help=f"For up to {most} runs that have masks, so that have been evaluated.",
+        help=f"For up to {most} runs that have been evaluated, and so have masks.",
     ):
         st.switch_page("pages/masks.py", query_params={keys.RUNS: ",".join(wanted)})
 
 
 def _tag(ids: Sequence[str], tags: Sequence[str], actions: BulkActions) -> None:
     def add() -> None:
-        actions.add_tags(ids, st.session_state[keys.RUNS_NEW_TAGS])
+        actions.tag_runs(ids, st.session_state[keys.RUNS_NEW_TAGS])
         st.session_state[keys.RUNS_NEW_TAGS] = []
 
     with st.popover("Tag", icon=":material/label:"):
@@ -133,9 +130,7 @@ def _tag(ids: Sequence[str], tags: Sequence[str], actions: BulkActions) -> None:
             "Tags to add", tags, key=keys.RUNS_NEW_TAGS, accept_new_options=True, width=300,
             placeholder="Choose or type a new one",
         )  # fmt: skip
-        st.button(
-            f"Add to {_runs(len(ids))}", key=keys.runs_button("tag"), on_click=add, disabled=not chosen
-        )
+        st.button(f"Add to {_runs(len(ids))}", key=keys.runs_button("tag"), on_click=add, disabled=not chosen)
 
 
 def _archive(runs: Sequence[RunRecord], actions: BulkActions) -> None:

@@ -17,10 +17,10 @@ _MOST_FOUND = 300
 
 @dataclass(frozen=True, slots=True)
 class LogReader:
-    """A log as the page reads it: how long it is, and its last so many bytes as text."""
+    """A log as the page reads it: how long it is, and its last `tail_bytes` as text."""
 
     size: int
-    read: Callable[[int], str]
+    read: Callable[..., str]
 
 
 def render_log(log: LogReader) -> None:
@@ -37,13 +37,14 @@ def render_log(log: LogReader) -> None:
     if words:
         _found(log, words)
     else:
-        st.code(log.read(SHOWN_BYTES), language=None, height=420)
+        st.code(log.read(tail_bytes=SHOWN_BYTES), language=None, height=420)
         if log.size > SHOWN_BYTES:
             st.caption(f"The last {formats.size(SHOWN_BYTES)} of {formats.size(log.size)}.")
 
 
 def _found(log: LogReader, words: str) -> None:
-    lines = [line for line in log.read(SEARCHED_BYTES).splitlines() if words.casefold() in line.casefold()]
+    searched = log.read(tail_bytes=SEARCHED_BYTES).splitlines()
+    lines = [line for line in searched if words.casefold() in line.casefold()]
     st.code("\n".join(lines[-_MOST_FOUND:]) or "No line contains that.", language=None, height=420)
     where = f"the whole log, {formats.size(log.size)}"
     if log.size > SEARCHED_BYTES:
@@ -58,7 +59,7 @@ def _download(log: LogReader) -> None:
         f"Download the log ({formats.size(log.size)})"
         if whole
         else f"Download its last {formats.size(DOWNLOAD_BYTES)} of {formats.size(log.size)}",
-        lambda: log.read(DOWNLOAD_BYTES),  # read when it is asked for
+        lambda: log.read(tail_bytes=DOWNLOAD_BYTES),  # read when it is asked for
         "log.txt",
         "text/plain",
         key=keys.LOG_DOWNLOAD,

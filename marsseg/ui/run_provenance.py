@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from marsseg.store.records import RunRecord
 
 _COMMIT_DIGITS = 12
+_YES_NO: dict[object, str] = {True: "yes", False: "no"}
 
 
 def render_provenance(run: RunRecord, reproduction: Reproduction) -> None:
-    """Draw the command that makes the run again, what keeps it from the same numbers, and all that is known."""
+    """Draw the command that makes the run again, what would change its numbers, and all that is known."""
     _reproduce(reproduction)
     if not run.provenance:
         st.caption("Code, packages and machine are recorded when its worker begins.")
@@ -40,7 +41,7 @@ def _facts(run: RunRecord, reproduction: Reproduction) -> dict[str, str]:
         "Code": _code(reproduction),
         "Packages": _packages(known),
         "Machine": _machine(run),
-        "Deterministic": {True: "yes", False: "no"}.get(known.get("deterministic"), ""),
+        "Deterministic": _YES_NO.get(known.get("deterministic"), ""),
         "Dataset": f"{run.dataset_name}, sha256 {reproduction.dataset_sha256}",
         "Left out": f"{formats.count(len(run.dropped_rows))} tiles, as outliers" if run.dropped_rows else "",
         "Worker": known.get("command") or "",
@@ -64,5 +65,7 @@ def _packages(known: Any) -> str:
 def _machine(run: RunRecord) -> str:
     known = run.provenance
     threads = known.get("intra_op_threads") or run.threads
-    parts = [known.get("device"), f"{threads} CPU threads" if threads else "", known.get("platform")]
+    share = f"{threads} of {known['cores']} CPU threads" if known.get("cores") else f"{threads} CPU threads"
+    driver = f"driver {known['gpu_driver']}" if known.get("gpu_driver") else ""
+    parts = [known.get("device"), driver, share if threads else "", known.get("platform")]
     return ", ".join(str(part) for part in parts if part)

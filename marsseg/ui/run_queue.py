@@ -25,13 +25,13 @@ _MOVES = (
 
 @dataclass(frozen=True, slots=True)
 class QueueActions:
-    """What the buttons of the queue do; each takes the id of a run first, except `pause`."""
+    """The use cases behind the buttons; each takes the id of a run first, except `pause_queue`."""
 
-    move: Callable[..., object]
+    move_in_queue: Callable[..., object]
     set_priority: Callable[..., object]
-    remove: Callable[[str], object]
-    restore: Callable[..., object]
-    pause: Callable[..., object]
+    stop: Callable[..., object]
+    resume: Callable[..., object]
+    pause_queue: Callable[..., object]
 
 
 def render_queue(
@@ -68,6 +68,19 @@ def render_queue(
                     _row(place, len(queue), run, actions)
 
 
+def last_removed(find_run: Callable[[str], RunRecord | None]) -> RunRecord | None:
+    """The run that was taken out of the queue last, while it can be put back."""
+    run_id = st.session_state.get(keys.QUEUE_REMOVED)
+    run = find_run(run_id) if run_id else None
+    return run if run and run.status == "stopped" else None
+
+
+def _remove(run_id: str, actions: QueueActions) -> None:
+    """Take a run out of the queue, and remember which it was."""
+    if actions.stop(run_id):
+        st.session_state[keys.QUEUE_REMOVED] = run_id
+
+
 def _paused(waiting: Waiting, actions: QueueActions) -> None:
     active = len(waiting.active)
     goes_on = f" What is active goes on ({active})." if active else ""
@@ -81,7 +94,7 @@ def _paused(waiting: Waiting, actions: QueueActions) -> None:
             "Continue queue",
             key=keys.runs_button("continue"),
             icon=":material/play_arrow:",
-            on_click=actions.pause,
+            on_click=actions.pause_queue,
             kwargs={"paused": False},
         )
 
@@ -93,7 +106,7 @@ def _pause(actions: QueueActions) -> None:
         icon=":material/pause:",
         type="tertiary",
         help="Nothing more starts until you continue; active runs go on.",
-        on_click=actions.pause,
+        on_click=actions.pause_queue,
     )
 
 
@@ -110,7 +123,7 @@ def _removed(run: RunRecord, actions: QueueActions) -> None:
             icon=":material/undo:",
             type="tertiary",
             help="Puts it back, at the end of the queue.",
-            on_click=actions.restore,
+            on_click=actions.resume,
             args=(run.id,),
         )
         st.button("Dismiss", key=keys.run_button("dismiss", run.id), type="tertiary", on_click=dismiss)
@@ -131,7 +144,7 @@ def _row(place: int, length: int, run: RunRecord, actions: QueueActions) -> None
                 help=hint,
                 type="tertiary",
                 disabled=place == (length - 1 if where == "down" else 0),
-                on_click=actions.move,
+                on_click=actions.move_in_queue,
                 args=(run.id, where),
             )
         st.button(
@@ -139,8 +152,8 @@ def _row(place: int, length: int, run: RunRecord, actions: QueueActions) -> None
             key=keys.run_button("remove", run.id),
             icon=":material/close:",
             type="tertiary",
-            on_click=actions.remove,
-            args=(run.id,),
+            on_click=_remove,
+            args=(run.id, actions),
         )
 
 

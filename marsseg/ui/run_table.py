@@ -61,10 +61,10 @@ def render_filters(finished: Finished) -> list[RunRecord]:
     return [run for run in finished.runs if _passes(run, words or "", statuses, tags, archived)]
 
 
-def _passes(
-    run: RunRecord, words: str, statuses: Sequence[str], tags: Sequence[str], archived: bool
-) -> bool:
-    if run.archived and not archived or statuses and run.status not in statuses:
+def _passes(run: RunRecord, words: str, statuses: Sequence[str], tags: Sequence[str], archived: bool) -> bool:
+    if run.archived and not archived:
+        return False
+    if statuses and run.status not in statuses:
         return False
     if not set(tags) <= set(run.tags):
         return False
@@ -73,16 +73,27 @@ def _passes(
 
 
 def render_run_table(
-    runs: Sequence[RunRecord],
-    scores: Mapping[str, float],
-    picked: Sequence[str],
-    *,
-    on_pick: Callable[[list[str]], object],
-) -> None:
-    """Draw the newest of the runs, those picked selected, whoever picked them.
+    finished: Finished, picked: Sequence[str], *, on_pick: Callable[[list[str]], object]
+) -> list[RunRecord]:
+    """Draw filters and the newest runs that pass them, those picked selected; returns these.
 
     A click into a row picks that run alone; ticking boxes picks several.
     """
+    st.subheader("Finished", anchor=False)
+    runs = render_filters(finished)
+    if not runs:
+        st.caption("No run passes these filters.")
+        return []
+    _table(runs, finished.scores, picked, on_pick)
+    return [run for run in runs[:MOST_ROWS] if run.id in set(picked)]
+
+
+def _table(
+    runs: Sequence[RunRecord],
+    scores: Mapping[str, float],
+    picked: Sequence[str],
+    on_pick: Callable[[list[str]], object],
+) -> None:
     import pandas as pd  # not before there is a table: it takes a third of a second
 
     shown = runs[:MOST_ROWS]
