@@ -19,7 +19,7 @@ with settings:
 preview, refusal = None, None
 if config is not None:
     try:
-        preview = services.preview(lab, config)
+        preview = services.preview(lab, config, priority=run_preview.chosen_priority())
     except MarsSegError as error:
         refusal = error
 
@@ -32,7 +32,12 @@ def start() -> None:
             raise ConfigError(wrong)
         seeds = range(wanted.train.seed, wanted.train.seed + int(st.session_state[keys.TRAIN_REPEATS]))
         runs = services.submit_repeats(
-            lab, wanted, seeds, baseline=forms.form_base(), baseline_name=forms.form_base_name()
+            lab,
+            wanted,
+            seeds,
+            baseline=forms.form_base(),
+            baseline_name=forms.form_base_name(),
+            wishes=services.Wishes(priority=run_preview.chosen_priority()),
         )
     except MarsSegError as error:
         shell.flash(str(error), ":material/error:")
@@ -52,10 +57,7 @@ with summary, st.container(border=True):
     if refusal is not None:
         shell.render_error(refusal)
     forms.render_field("name", placeholder=forms.usual_name(config) if config is not None else None)
-    repeats = st.number_input(
-        "Repeats", 1, 10, 1, key=keys.TRAIN_REPEATS, persist_state="session", width=130,
-        help="The same configuration with consecutive seeds: repeats tell luck from effect.",
-    )  # fmt: skip
+    repeats = run_preview.render_start_choices()
     st.button(
         "Start",
         type="primary",
@@ -66,5 +68,6 @@ with summary, st.container(border=True):
         width="stretch",
     )
     if preview is not None and config is not None:
-        run_preview.render_time(preview, int(repeats))
+        run_preview.render_time(preview, repeats)
+        run_preview.render_share(services.run_share(lab))
         run_preview.render_preview(config, preview)

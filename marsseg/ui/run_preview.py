@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from marsseg.config import RunConfig
-from marsseg.ui import charts, diagram, formats, keys, text
+from marsseg.ui import charts, diagram, formats, keys, run_words, text
 
 if TYPE_CHECKING:
-    from marsseg.services import RunPreview
+    from marsseg.services import RunPreview, RunShare
 
 
 def render_preview(config: RunConfig, preview: RunPreview) -> None:
@@ -28,6 +28,37 @@ def render_preview(config: RunConfig, preview: RunPreview) -> None:
         )
 
 
+def render_start_choices() -> int:
+    """How often to run it, and how soon; returns the number of repeats."""
+    with st.container(horizontal=True):
+        repeats = st.number_input(
+            "Repeats", 1, 10, 1, key=keys.TRAIN_REPEATS, persist_state="session", width=130,
+            help="The same configuration with consecutive seeds: repeats tell luck from effect.",
+        )  # fmt: skip
+        st.selectbox(
+            "Priority", list(run_words.PRIORITIES), index=list(run_words.PRIORITIES).index(0), width=130,
+            key=keys.TRAIN_PRIORITY, persist_state="session", format_func=run_words.priority_name,
+            help="Higher starts first, whatever was queued before.",
+        )  # fmt: skip
+    return int(repeats)
+
+
+def chosen_priority() -> int:
+    """The priority chosen in the form; usual before it was drawn."""
+    return int(st.session_state.get(keys.TRAIN_PRIORITY) or 0)
+
+
+def render_share(share: RunShare) -> None:
+    """What of the machine a run gets, in small print."""
+    threads = f"{share.threads} of {share.cores} CPU threads"
+    if share.gpus:
+        names = ", ".join(dict.fromkeys(gpu.name for gpu in share.gpus))
+        count = f"{len(share.gpus)} GPUs" if len(share.gpus) > 1 else "1 GPU"
+        st.caption(f"Each run gets {threads} and one of {count} ({text.markdown(names)}).")
+    elif share.slots > 1:
+        st.caption(f"{share.slots} runs may train at once; each gets {threads}.")
+
+
 def render_time(preview: RunPreview, runs: int = 1) -> None:
     """About how long, and what runs first."""
     source = "measured on this machine" if preview.measured else "typical for two cores"
@@ -35,7 +66,7 @@ def render_time(preview: RunPreview, runs: int = 1) -> None:
         f"{formats.about(preview.seconds_total * runs).capitalize()} for all epochs "
         f"({formats.duration(preview.seconds_per_epoch)} an epoch, {source})."
     )
-    if wait := preview.waiting.sentence():
+    if wait := run_words.waits_for(preview.waiting):
         st.caption(f":material/hourglass_top: {text.markdown(wait)}")
 
 

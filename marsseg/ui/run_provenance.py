@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from marsseg.store.records import RunRecord
 
 _COMMIT_DIGITS = 12
+_SHA_DIGITS = 32
 _YES_NO: dict[object, str] = {True: "yes", False: "no"}
 
 
@@ -42,7 +43,7 @@ def _facts(run: RunRecord, reproduction: Reproduction) -> dict[str, str]:
         "Packages": _packages(known),
         "Machine": _machine(run),
         "Deterministic": _YES_NO.get(known.get("deterministic"), ""),
-        "Dataset": f"{run.dataset_name}, sha256 {reproduction.dataset_sha256}",
+        "Dataset": f"{run.dataset_name}, sha256 {reproduction.dataset_sha256[:_SHA_DIGITS]}…",
         "Left out": f"{formats.count(len(run.dropped_rows))} tiles, as outliers" if run.dropped_rows else "",
         "Worker": known.get("command") or "",
     }

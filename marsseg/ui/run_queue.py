@@ -130,11 +130,12 @@ def _removed(run: RunRecord, actions: QueueActions) -> None:
 
 
 def _row(place: int, length: int, run: RunRecord, actions: QueueActions) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        name = text.markdown(text.shorten(run.name, _NAME_LETTERS))
-        facts = " · ".join(filter(None, [run_words.which(run), run_words.resources_text(run)]))
-        line = f":gray[{place + 1}]  **{name}** :small[:gray[· {text.markdown(facts)}]]"
-        st.markdown(line, width="stretch", wrap=False)
+    text_column, buttons = st.columns([5, 3], vertical_alignment="center", gap="small")
+    name = text.markdown(text.shorten(run.name, _NAME_LETTERS))
+    facts = " · ".join(filter(None, [run_words.which(run), run_words.resources_text(run)]))
+    line = f":gray[{place + 1}]  **{name}** :small[:gray[· {text.markdown(facts)}]]"
+    text_column.markdown(line, wrap=False)
+    with buttons, st.container(horizontal=True, horizontal_alignment="right", gap="xsmall"):
         _priority(run, actions)
         for where, icon, hint in _MOVES:
             st.button(
