@@ -11,7 +11,6 @@ from marsseg.store.records import Phase, Progress, RunRecord, RunStatus
 from marsseg.ui import keys
 from tests.pages.driver import (
     AWKWARD,
-    button,
     charts,
     go_to,
     labels,
@@ -30,6 +29,11 @@ REASON = "Loss became NaN in epoch 3, step 41; the last finite weights are kept.
 def press_of(app: AppTest, action: str, run: RunRecord) -> AppTest:
     """Press the button that does something to one run."""
     return app.get_by_key(keys.run_button(action, run.id)).click().run()
+
+
+def reasons(app: AppTest) -> list[str]:
+    """Why runs on the page went wrong, as it stands out."""
+    return [error.proto.title for error in app.error]
 
 
 def view(app: AppTest, name: str) -> AppTest:
@@ -159,12 +163,16 @@ def test_each_view_of_a_run(scored: Lab) -> None:
     assert "last words" in app.code[0].value
     app.get_by_key(keys.LOG_SEARCH).set_value("EPOCH 2").run()
     assert app.code[0].value == "epoch 2/3"
-    assert [element.label for element in app.download_button] == ["Download the whole log"]
+    assert [element.label for element in app.download_button] == ["Download the log (31 B)"]
     view(app, "Configuration")
     assert "Squeeze-and-Excitation" in app.table[0].value["Field"].tolist()
     assert '"squeeze_excite": true' in app.code[0].value
     view(app, "Timeline")
-    assert {"queued", "running", "completed"} <= set(app.dataframe[1].value["What"])
+    kinds = [item["kind"] for item in viewers(app)[0]["items"]]
+    assert kinds[:3] == ["Queued", "Starting", "Running"]
+    assert kinds[-1] == "Completed"
+    view(app, "Provenance")
+    assert app.code[0].value == services.reproduce(scored, run.id).command
     assert not app.exception
     assert not read_as_markup(app)
 
@@ -182,7 +190,8 @@ def test_views_of_a_run_that_has_nothing_yet(failed: RunRecord) -> None:
 
 def test_a_failed_run_says_why_and_can_be_resumed(lab: Lab, failed: RunRecord, woken: list[str]) -> None:
     app = open_page("runs", run=failed.id)
-    assert [error.value for error in app.error] == [REASON]
+    assert reasons(app) == [REASON]
+    assert "lower learning rate" in app.error[0].value
     press(app, "Resume")
     assert services.get_run(lab, failed.id).status is RunStatus.QUEUED
     assert set(woken) == {str(lab.settings.home)}
@@ -192,7 +201,7 @@ def test_a_failed_run_says_why_and_can_be_resumed(lab: Lab, failed: RunRecord, w
 
 def test_a_completed_run_is_not_offered_to_be_resumed(scored: Lab) -> None:
     app = open_page("runs", run=services.list_runs(scored)[0].id)
-    assert button(app, "Resume").disabled
+    assert "Resume" not in labels(app)
 
 
 def test_a_resume_that_comes_too_late_is_said_in_a_sentence(lab: Lab, failed: RunRecord) -> None:
@@ -205,16 +214,26 @@ def test_a_resume_that_comes_too_late_is_said_in_a_sentence(lab: Lab, failed: Ru
 
 def test_delete_says_what_goes_and_then_deletes(scored: Lab) -> None:
     run = services.list_runs(scored)[0]
-    app = open_page("runs", run=run.id)
-    assert "This cannot be undone" in words(app)
+    app = press(open_page("runs", run=run.id), "Delete …")
+    said = words(app)
+    assert "Its scores leave the leaderboard" in said
+    assert f"{services.plan_deletion(scored, [run.id]).files} files" in said
     assert services.find_run(scored, run.id)
-    press(app, "Delete this run")
+    press(app, "Delete 1 run")
     assert services.find_run(scored, run.id) is None
     assert not scored.settings.run_dir(run.id).exists()
     assert f"Deleted {run.id}" in app.toast[0].value
     assert "run" not in app.query_params
     assert run.id not in app.dataframe[0].value["Id"].tolist()
-    assert "Delete this run" not in labels(app)
+    assert "Delete 1 run" not in labels(app)
+
+
+def test_a_deletion_that_is_thought_over_deletes_nothing(scored: Lab) -> None:
+    run = services.list_runs(scored)[0]
+    app = press(open_page("runs", run=run.id), "Delete …")
+    press(app, "Keep")
+    assert "Delete 1 run" not in labels(app)
+    assert services.find_run(scored, run.id)
 
 
 def test_a_new_name_is_kept(scored: Lab) -> None:
@@ -231,5 +250,5 @@ def test_a_run_that_was_watched_stays_on_show_when_it_ends(lab: Lab) -> None:
     app = open_page("runs")
     lab.store.finish(run.id, token, RunStatus.FAILED, REASON)
     app.run()
-    assert app.error[0].value == REASON
+    assert reasons(app) == [REASON]
     assert app.query_params["run"] == run.id
