@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +125,16 @@ class Arena:
 
     def workers(self) -> list[psutil.Process]:
         return self._processes("marsseg.training.worker")
+
+    def stop_scheduler(self) -> None:
+        """Let the scheduler go; the next who looks starts another one."""
+        for process in self.schedulers():
+            process.terminate()
+        self.wait(lambda: not self.schedulers(), "the scheduler to go", 30)
+
+    def use_slots(self, slots: int) -> None:
+        """Let the next scheduler run so many at once."""
+        self.lab = Lab(replace(self.lab.settings, slots=slots), self.lab.store)
 
     def end(self) -> None:
         """Nothing may stay: the idle scheduler is told to go, and whoever else is there fails the test."""

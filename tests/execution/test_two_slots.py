@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 import pytest
 
 from marsseg import services
 from marsseg.execution.devices import threads_per_run
-from marsseg.services.lab import Lab
 from marsseg.settings import usable_cores
 from marsseg.store.records import RunRecord, RunStatus
 from tests.execution.killing import CONFIG, Arena, numbers
@@ -19,7 +17,7 @@ pytestmark = pytest.mark.training
 
 @pytest.fixture
 def two_slots(arena: Arena) -> Arena:
-    arena.lab = Lab(dataclasses.replace(arena.lab.settings, slots=2), arena.lab.store)
+    arena.use_slots(2)
     return arena
 
 
