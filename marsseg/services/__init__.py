@@ -102,7 +102,7 @@ from marsseg.services.studies import (
     submit_study,
 )
 from marsseg.services.submitting import Wishes, submit, submit_repeats
-from marsseg.services.waiting import Waiting, waiting
+from marsseg.services.waiting import Waiting, waiting, waiting_for
 
 __all__ = [
     "DEMO_DATASET",
@@ -218,5 +218,6 @@ __all__ = [
     "wait",
     "wait_for_import",
     "waiting",
+    "waiting_for",
     "write_submission",
 ]
