@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ pytestmark = pytest.mark.training
 
 MakeArena = Callable[[Path], Arena]
 IN_EPOCH_2 = {"phase": "training", "epoch": 2, "step": 1}
+ROOM_FOR_PREVIEWS = 40_000
+"""Bytes: the masks of a few tiles fit, a checkpoint does not."""
 FULL = (
     r"disk full while saving epoch-0002-\w+\.npz: [\d.]+ [kM]B were needed, [\d.]+ [kM]B are free in .*\. "
     r"Make room, then resume the run\."
@@ -28,14 +31,15 @@ FULL = (
 
 
 @contextlib.contextmanager
-def filled(folder: Path) -> Iterator[None]:
-    """Leave no room on the disk of a folder while the block runs."""
+def filled(folder: Path, *, free: int = 0) -> Iterator[None]:
+    """Leave only so many bytes on the disk of a folder while the block runs."""
     filler = folder / "filler"
     with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
         for size in (1 << 20, 1 << 12, 1):
             with contextlib.suppress(OSError):
                 while True:
                     file.write(bytes(size))
+    os.truncate(filler, filler.stat().st_size - free)
     yield
     filler.unlink()
 
@@ -88,7 +92,7 @@ def test_a_checkpoint_that_does_not_fit_fails_the_run_with_figures(
 ) -> None:
     arena = arena_on(settings.runs_dir)
     run_id = start_and_hold(arena)
-    with filled(settings.runs_dir):
+    with filled(settings.runs_dir, free=ROOM_FOR_PREVIEWS):
         arena.release()
         arena.wait(lambda: arena.run(run_id).status.is_finished, "the run to fail", 120)
 
