@@ -72,7 +72,7 @@ class Arena:
     @classmethod
     def make(cls, settings: Settings, monkeypatch: pytest.MonkeyPatch, source: Path) -> Arena:
         settings.datasets_dir.mkdir(parents=True)
-        settings.runs_dir.mkdir(parents=True)
+        settings.runs_dir.mkdir(parents=True, exist_ok=True)
         arena = cls(Lab(settings, RunStore.open(settings)), monkeypatch)
         services.add_dataset(arena.lab, source, name="small")
         monkeypatch.setenv("PYTHONPATH", str(GATE_FOLDER))
@@ -125,12 +125,6 @@ class Arena:
 
     def workers(self) -> list[psutil.Process]:
         return self._processes("marsseg.training.worker")
-
-    def stop_scheduler(self) -> None:
-        """Let the scheduler go; the next who looks starts another one."""
-        for process in self.schedulers():
-            process.terminate()
-        self.wait(lambda: not self.schedulers(), "the scheduler to go", 30)
 
     def use_slots(self, slots: int) -> None:
         """Let the next scheduler run so many at once."""

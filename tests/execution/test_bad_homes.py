@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,30 +12,11 @@ import pytest
 from marsseg import services
 from marsseg.services.lab import Lab
 from marsseg.settings import PROJECT_ROOT
+from tests.execution.conftest import Mount
 from tests.support.labs import config, finish_run, make_lab
 from tests.support.memory import PeakMemory
 
 GIBIBYTE = 1024**3
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """A disk of its own, mounted as told, "ro" or "rw"; skips where nothing may be mounted."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted: list[Path] = []
-
-    def mount(mode: str) -> Path:
-        how = ["-o", f"remount,{mode}", str(folder)] if mounted else ["-t", "tmpfs", "tmpfs", str(folder)]
-        done = subprocess.run(["mount", *how], capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    if mounted:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def command(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -58,24 +38,22 @@ def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
         assert word in done.stderr
 
 
-def test_a_home_that_was_never_writable_is_named(small_disk: Callable[[str], Path]) -> None:
-    home = small_disk("rw") / "home"
-    small_disk("ro")
+def test_a_home_that_was_never_writable_is_named(mount: Mount, tmp_path: Path) -> None:
+    home = mount(tmp_path / "disk", "rw") / "home"
+    mount(tmp_path / "disk", "ro")
     assert_refused(command(home, "runs", "list"), str(home), "Read-only file system")
 
 
-def test_a_home_that_became_read_only_is_named_and_comes_back_whole(
-    small_disk: Callable[[str], Path],
-) -> None:
-    home = small_disk("rw") / "home"
+def test_a_home_that_became_read_only_is_named_and_comes_back_whole(mount: Mount, tmp_path: Path) -> None:
+    home = mount(tmp_path / "disk", "rw") / "home"
     home.mkdir()
     lab = make_lab(home)
     run = finish_run(lab, config())
     lab.store.close()
-    small_disk("ro")
+    mount(tmp_path / "disk", "ro")
     for arguments in (["runs", "list"], ["train", "--preset", "quick"], ["runs", "resume", run.id]):
         assert_refused(command(home, *arguments), "runs.db cannot be opened for writing")
-    small_disk("rw")
+    mount(tmp_path / "disk", "rw")
     assert services.get_run(lab, run.id) == run
     lab.store.close()
 

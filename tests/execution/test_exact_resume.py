@@ -1,14 +1,14 @@
 """A run that was interrupted measures, to the last bit, what one that nobody interrupted measures.
 
-Real schedulers and workers. Compared are losses, scores, learning rates, the counters of plateau rule and
-early stopping, confusion matrices, and every array of the last checkpoint: weights, moments, dropout seeds.
+Real schedulers and workers; tests/training/test_exact_resume.py looks closer at workers alone. Compared are
+losses, scores, learning rates, the counters of plateau rule and early stopping, confusion matrices, and every
+array of the last checkpoint: weights, moments, dropout seeds.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,24 +100,6 @@ def test_stopped_in_epoch_3_and_resumed(arena: Arena, straight: dict[str, Any]) 
     assert everything(arena, run_id) == straight
 
 
-def test_resumed_when_slots_have_changed(
-    arena: Arena, straight: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Sums over another number of threads round differently, so a run keeps its number."""
-    run_id = start_and_hold(arena, SIX)
-    before = arena.run(run_id).threads
-    kill_worker(arena, run_id, signal.SIGKILL)
-    arena.wait(lambda: arena.run(run_id).status is RunStatus.LOST, "lost", 30)
-    arena.stop_scheduler()
-    arena.use_slots(4 * (os.cpu_count() or 1))
-
-    services.resume(arena.lab, run_id)
-    arena.finish(run_id)
-
-    assert arena.run(run_id).threads == before
-    assert everything(arena, run_id) == straight
-
-
 def test_extended_from_four_epochs_by_two(arena: Arena, straight: dict[str, Any]) -> None:
     run = services.submit(arena.lab, SIX.with_values({"train.epochs": 4}))
     shorter = arena.finish(run.id)
@@ -129,21 +111,3 @@ def test_extended_from_four_epochs_by_two(arena: Arena, straight: dict[str, Any]
 
     assert everything(arena, run.id) == straight
     assert arena.run(run.id).config == SIX.with_values({"data.dataset": "small"})
-
-
-def test_extended_after_an_early_stop(arena: Arena) -> None:
-    """It is then as patient as it has epochs, and equals a run that was so from the beginning."""
-    impatient = SIX.with_values({"train.epochs": 20, "train.early_stop_patience": 1})
-    run = services.submit(arena.lab, impatient)
-    early = arena.finish(run.id)
-    assert early.reason.startswith("early stop after epoch")
-    last = len(arena.lab.store.list_epochs(run.id))
-
-    services.extend(arena.lab, run.id, 2)
-    arena.finish(run.id)
-    patient = arena.run(run.id).config
-    assert (patient.train.epochs, patient.train.early_stop_patience) == (last + 2, last + 2)
-
-    other = services.submit(arena.lab, patient)
-    arena.finish(other.id)
-    assert everything(arena, run.id) == everything(arena, other.id)
