@@ -23,6 +23,7 @@ def confirm(what_goes: str, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         complain("Nobody is here to answer; add --yes to go ahead.")
         raise typer.Exit(BAD_INPUT)
-    if not typer.confirm("Go ahead?", err=True):
+    typer.echo("Go ahead? [y/N] ", nl=False, err=True)  # a prompt of `input` would go to stdout
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         inform("Nothing was changed.")
         raise typer.Exit(1)

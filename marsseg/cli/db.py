@@ -9,7 +9,7 @@ import typer
 
 from marsseg.cli.asking import confirm
 from marsseg.cli.options import JsonOption, YesOption
-from marsseg.cli.output import inform, print_facts, print_json
+from marsseg.cli.output import inform, print_facts, print_json, printable
 from marsseg.cli.text import UNKNOWN, size
 
 if TYPE_CHECKING:
@@ -35,14 +35,15 @@ def check(
 
     settings = load_settings()
     health = care.check_lab(settings)
-    if as_json:
-        print_json(_document(health))
-    else:
-        _print(health)
+    gone: tuple[Stray, ...] = ()
     if remove_strays and health.strays:
         confirm(f"These will be deleted:\n{_listed(health.strays)}", yes=yes)
         gone = care.remove_strays(settings)
-        inform(f"Deleted {len(gone)} of {len(health.strays)}, {size(sum(stray.bytes for stray in gone))}.")
+        health = care.check_lab(settings)
+    if as_json:
+        print_json({**_document(health), "removed": [_stray(stray) for stray in gone]})
+    else:
+        _print(health, gone)
     if health.problems:
         raise typer.Exit(FOUND_PROBLEMS)
 
@@ -97,7 +98,7 @@ def migrate(as_json: JsonOption = False) -> None:
         )
 
 
-def _print(health: LabHealth) -> None:
+def _print(health: LabHealth, gone: tuple[Stray, ...]) -> None:
     store = health.store
     due = "" if store.revision == store.head else f", an upgrade to {store.head} is due"
     print_facts(
@@ -110,16 +111,26 @@ def _print(health: LabHealth) -> None:
         }
     )
     for problem in health.problems:
-        typer.echo(f"  {problem}")
+        typer.echo(f"  {printable(problem)}")
+    if gone:
+        inform(f"Deleted, {_total(gone)}:\n{_listed(gone)}")
     if health.strays:
         inform(
-            f"Not needed by anybody, {size(sum(stray.bytes for stray in health.strays))} "
-            f"(--remove-strays deletes them):\n{_listed(health.strays)}"
+            f"Not needed by anybody, {_total(health.strays)} (--remove-strays deletes them):\n"
+            f"{_listed(health.strays)}"
         )
 
 
 def _listed(strays: tuple[Stray, ...]) -> str:
     return "\n".join(f"  {stray.path} ({size(stray.bytes)})" for stray in strays)
+
+
+def _total(strays: tuple[Stray, ...]) -> str:
+    return size(sum(stray.bytes for stray in strays))
+
+
+def _stray(stray: Stray) -> dict[str, object]:
+    return {"path": str(stray.path), "bytes": stray.bytes}
 
 
 def _document(health: LabHealth) -> dict[str, object]:
@@ -131,7 +142,7 @@ def _document(health: LabHealth) -> dict[str, object]:
         "bytes": store.size_bytes,
         "rows": store.rows,
         "problems": list(health.problems),
-        "strays": [{"path": str(stray.path), "bytes": stray.bytes} for stray in health.strays],
+        "strays": [_stray(stray) for stray in health.strays],
     }
 
 

@@ -55,11 +55,13 @@ def _made_with(document: Mapping[str, Any]) -> dict[str, str]:
     commit = known.get("git_commit")
     code = f"commit {commit[:12]}{', changed' if known.get('git_dirty') else ''}" if commit else "unknown"
     packages = known.get("packages") or {}
-    return {
+    threads = known.get("intra_op_threads")
+    facts = {
         "Code": code,
         "Packages": ", ".join(f"{name} {version}" for name, version in packages.items() if version),
-        "Machine": f"{known.get('device') or 'unknown'}, {known.get('intra_op_threads')} threads",
+        "Machine": ", ".join(filter(None, [known.get("device"), threads and f"{threads} threads"])),
     }
+    return {label: words for label, words in facts.items() if words}
 
 
 def _status(document: Mapping[str, Any]) -> str:

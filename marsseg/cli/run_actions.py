@@ -125,7 +125,7 @@ def note(
     """Replace what is written about a run."""
     from marsseg import services
 
-    notes = sys.stdin.read() if text == "-" else text
+    notes = sys.stdin.buffer.read().decode(errors="replace") if text == "-" else text
     run = services.set_notes(services.open_lab(), run_id, notes)
     if as_json:
         print_json({"id": run.id, "notes": run.notes})

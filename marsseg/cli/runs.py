@@ -49,12 +49,12 @@ def list_runs(
             r.dataset_name,
             moment(r.created_at),
             duration(r.train_seconds),
+            ", ".join(r.tags),
         ]
         for r in runs
     ]
-    print_table(
-        ["ID", "Name", "Status", "Epoch", "Dataset", "Created", "Time"], rows, right=["Epoch", "Time"]
-    )
+    columns = ["ID", "Name", "Status", "Epoch", "Dataset", "Created", "Time", "Tags"]
+    print_table(columns, rows, right=["Epoch", "Time"])
 
 
 @app.command("show")
@@ -108,10 +108,12 @@ def reproduce(run_id: RunId, as_json: JsonOption = False) -> None:
     """Print the command that makes a run again; what else has to be as it was goes to stderr."""
     from marsseg import services
 
-    again = services.reproduce(services.open_lab(), run_id)
+    lab = services.open_lab()
+    again = services.reproduce(lab, run_id)
     if as_json:
         print_json(
             {
+                "id": services.get_run(lab, run_id).id,
                 "command": again.command,
                 "git_commit": again.commit,
                 "git_dirty": again.dirty,

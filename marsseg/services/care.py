@@ -18,7 +18,9 @@ from marsseg.store.care import StoreHealth, Upgrade
 from marsseg.store.inventory import Inventory, KnownRun
 
 _RUN_ID = re.compile(r"r-[0-9a-z]{8}")
-_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
+_TEMPORARY_COPY = re.compile(r"\..+\.\d+\.tmp")
+_TEMPORARY = re.compile(r"\..+\.tmp|\.tmp\..+")
+"""What workers call files that are not whole yet. A home may hold more than ours: there only copies count."""
 _OLD_SECONDS = 24 * 3600
 """Whoever writes a file under a temporary name takes minutes; after a day nobody does any more."""
 
@@ -139,9 +141,10 @@ def _strays(settings: Settings, known: Inventory, folders: list[Path]) -> Iterat
     ids = {run.id for run in known.runs}
     for path in (*(p for p in folders if p.name not in ids), *list_stale(settings.datasets_dir)):
         yield Stray(path, _bytes(path))
-    inside = (p for folder in folders if folder.name in ids for p in folder.rglob(".*.tmp"))
-    for path in (*_entries(settings.home), *inside):
-        if _TEMPORARY.fullmatch(path.name) and path.is_file() and _is_old(path):
+    copies = (p for p in _entries(settings.home) if _TEMPORARY_COPY.fullmatch(p.name))
+    inside = (p for folder in folders if folder.name in ids for p in folder.rglob(".*"))
+    for path in (*copies, *(p for p in inside if _TEMPORARY.fullmatch(p.name))):
+        if path.is_file() and _is_old(path):
             yield Stray(path, _bytes(path))
 
 

@@ -23,6 +23,7 @@ STATUS_MARKS = {
     "lost": ("red", "help"),
 }
 _NAME_LETTERS = 120
+_POPOVER_WIDTH = 380
 
 
 def render_badge(run: RunRecord) -> None:
@@ -43,7 +44,7 @@ def render_card(
     The card stands in a part that refreshes by itself, so its buttons run the whole page again.
     """
     with st.container(border=True, gap="xsmall"):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
             render_badge(run)
             name = text.markdown(text.shorten(run.name, _NAME_LETTERS))
             st.markdown(f"**{name}**", width="stretch", wrap=False)
@@ -78,7 +79,8 @@ def _stop_now(run: RunRecord, on_stop: Callable[..., object]) -> None:
     with st.popover("Stop now", type="tertiary", disabled=run.stop_now):
         st.markdown(
             "Ends within half a minute and skips evaluation and export: no test score, no masks, no network "
-            "to segment with. Checkpoints stay, so it can be resumed."
+            "to segment with. Checkpoints stay, so it can be resumed.",
+            width=_POPOVER_WIDTH,
         )
         if st.button(
             "Stop now, without a score",

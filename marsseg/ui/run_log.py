@@ -13,6 +13,7 @@ SHOWN_BYTES = 30_000
 SEARCHED_BYTES = 2_000_000
 DOWNLOAD_BYTES = 20_000_000
 _MOST_FOUND = 300
+_HEIGHT = 420
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ def render_log(log: LogReader) -> None:
     if words:
         _found(log, words)
     else:
-        st.code(log.read(tail_bytes=SHOWN_BYTES), language=None, height=420)
+        with st.container(height=_HEIGHT, border=False, autoscroll=True):  # to where the news are
+            st.code(log.read(tail_bytes=SHOWN_BYTES), language=None)
         if log.size > SHOWN_BYTES:
             st.caption(f"The last {formats.size(SHOWN_BYTES)} of {formats.size(log.size)}.")
 
@@ -45,7 +47,7 @@ def render_log(log: LogReader) -> None:
 def _found(log: LogReader, words: str) -> None:
     searched = log.read(tail_bytes=SEARCHED_BYTES).splitlines()
     lines = [line for line in searched if words.casefold() in line.casefold()]
-    st.code("\n".join(lines[-_MOST_FOUND:]) or "No line contains that.", language=None, height=420)
+    st.code("\n".join(lines[-_MOST_FOUND:]) or "No line contains that.", language=None, height=_HEIGHT)
     where = f"the whole log, {formats.size(log.size)}"
     if log.size > SEARCHED_BYTES:
         where = f"the last {formats.size(SEARCHED_BYTES)} of {formats.size(log.size)}"

@@ -72,7 +72,7 @@ def last_removed(find_run: Callable[[str], RunRecord | None]) -> RunRecord | Non
     """The run that was taken out of the queue last, while it can be put back."""
     run_id = st.session_state.get(keys.QUEUE_REMOVED)
     run = find_run(run_id) if run_id else None
-    return run if run and run.status == "stopped" else None
+    return run if run and run.status == "stopped" and run.started_at is None else None
 
 
 def _remove(run_id: str, actions: QueueActions) -> None:
@@ -84,7 +84,7 @@ def _remove(run_id: str, actions: QueueActions) -> None:
 def _paused(waiting: Waiting, actions: QueueActions) -> None:
     active = len(waiting.active)
     goes_on = f" What is active goes on ({active})." if active else ""
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.warning(
             f"The queue is paused: nothing more starts until it continues.{goes_on}",
             icon=":material/pause_circle:",

@@ -31,9 +31,13 @@ def test_strays_are_deleted_after_a_question_only(marsseg: Command, lab: Lab) ->
         folder.mkdir()
         (folder / "log.txt").write_text("x" * 1000)
     assert str(stray) in marsseg("db", "check").err
-    assert marsseg("db", "check", "--remove-strays").status == 2  # nobody to ask
+    refused = marsseg("db", "check", "--remove-strays", "--json")
+    assert (refused.status, refused.out) == (2, "")  # nobody to ask
+    assert str(stray) in refused.err
     assert stray.exists()
-    assert marsseg("db", "check", "--remove-strays", "--yes").status == 0
+    document = marsseg("db", "check", "--remove-strays", "--yes", "--json").document
+    assert document["removed"] == [{"path": str(stray), "bytes": 1000}]
+    assert document["strays"] == []
     assert not stray.exists()
     assert known.exists()
 

@@ -1,34 +1,15 @@
-"""`runs …` that change a run, and the command that makes it again."""
+"""`runs …` that change a run, and what a new one may be told."""
 
 from __future__ import annotations
 
-import itertools
-import json
-import shlex
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
 
 from marsseg import services
-from marsseg.config import RunConfig, apply_overrides
-from marsseg.presets import get_preset
 from marsseg.services import Lab
-from marsseg.services.reproducing import _changes
-from marsseg.store.records import NewRun, RunRecord, RunStatus
+from marsseg.store.records import RunRecord, RunStatus
 from tests.cli.conftest import Command, finish_run, queue_run
-from tests.config.strategies import configs
-
-
-def options(command: str) -> dict[str, list[str]]:
-    """The options of a printed command, each with its values."""
-    words = shlex.split(command)
-    found: dict[str, list[str]] = {}
-    for word, value in itertools.pairwise(words):
-        if word.startswith("--"):
-            found.setdefault(word, []).append(value)
-    return found
 
 
 @pytest.fixture
@@ -146,46 +127,72 @@ def test_the_timeline_tells_when_and_why(marsseg: Command, scored_run: str) -> N
     assert "completed" in marsseg("runs", "timeline", scored_run).out
 
 
-def test_reproduce_prints_a_command_that_the_terminal_takes(
-    marsseg: Command, lab: Lab, scored_run: str
-) -> None:
-    answer = marsseg("runs", "reproduce", scored_run)
-    words = shlex.split(answer.out)
-    assert words[:4] == ["python", "-m", "marsseg", "train"]
-
-    again = marsseg(*(word for word in words[3:] if word != "--wait"), "--json").document
-
-    original = services.get_run(lab, scored_run)
-    assert again["fingerprint"] == original.fingerprint
-    assert again["seed"] == original.seed
-    assert options(answer.out)["--dataset"] == [lab.store.get_dataset("crater").sha256[:12]]
-
-
-@given(config=configs)
-@hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-def test_the_changes_that_are_printed_give_the_same_configuration(config: RunConfig) -> None:
-
-    assignments = [f"{path}={json.dumps(value)}" for path, value in _changes(config).items()]
-    again = apply_overrides(get_preset("default").config, assignments)
-    own = {"name": config.name, "data.dataset": config.data.dataset, "train.seed": config.train.seed}
-    assert again.with_values(own) == config
-
-
-def test_threads_go_into_the_command_and_into_the_run(marsseg: Command, lab: Lab) -> None:
+def test_a_new_run_takes_wishes_along(marsseg: Command, lab: Lab) -> None:
     run_id = marsseg(
-        "train", "--preset", "quick", "--dataset", "crater", "--threads", 3, "--priority", 2,
-        "--tag", "night", "--note", "try", "--json",
+        "train", "--preset", "quick", "--dataset", "crater", "--threads", 3, "--priority", -2,
+        "--tag", "night", "--tag", "rock", "--note", "try", "--json",
     ).document["id"]  # fmt: skip
     run = services.get_run(lab, run_id)
-    assert (run.threads, run.priority, run.tags, run.notes) == (3, 2, ("night",), "try")
-    assert options(services.reproduce(lab, run_id).command)["--threads"] == ["3"]
+    assert (run.threads, run.priority, run.tags, run.notes) == (3, -2, ("night", "rock"), "try")
 
 
-def test_decisions_on_outliers_that_changed_since_are_said(lab: Lab) -> None:
-    dataset = lab.store.get_dataset("crater")
-    config = queue_run(lab).config
-    run = lab.store.add_run(NewRun(config, "other rows", "f" * 16, dataset.id, dropped_rows=(1,)))
-    assert any("left out 1 tiles" in note for note in services.reproduce(lab, run.id).notes)
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--priority", "5000"], "priority: must be from -1000 to 1000; got 5000."),
+        (["--threads", "100000"], "threads: must be from 1 to 1024; got 100000."),
+        (["--threads", "0"], "--threads"),
+        (["--tag", "a,b"], "tags: a tag is 1 to 40 characters without a comma; got 'a,b'."),
+        (["--note", "x" * 10_001], "notes: at most 10000 characters; got 10001."),
+    ],
+)
+def test_wishes_that_cannot_be_start_nothing(
+    marsseg: Command, lab: Lab, arguments: list[str], says: str
+) -> None:
+    answer = marsseg("train", "--preset", "quick", "--dataset", "crater", *arguments)
+    assert answer.status == 2
+    assert says in answer.err
+    assert lab.store.list_runs() == []
+
+
+def test_notes_may_come_from_another_command(marsseg: Command, scored_run: str) -> None:
+    first = marsseg("runs", "note", scored_run, "-", "--json", stdin="two\nlines 火星 \n".encode())
+    assert first.document["notes"] == "two\nlines 火星"
+    second = marsseg("runs", "note", scored_run, "-", "--json", stdin=b"no \xff text")
+    assert second.document["notes"] == "no \ufffd text"
+
+
+def test_a_tag_that_is_not_there_cannot_be_taken_away(marsseg: Command, lab: Lab, scored_run: str) -> None:
+    marsseg("runs", "tag", scored_run, "rock")
+    answer = marsseg("runs", "tag", scored_run, "new", "--remove", "rok")
+    assert answer.status == 2
+    assert f"Run {scored_run} has no tag 'rok' to remove; its tags: rock." in answer.err
+    assert services.get_run(lab, scored_run).tags == ("rock",)
+
+
+def test_extending_needs_an_epoch(marsseg: Command, scored_run: str) -> None:
+    assert marsseg("runs", "extend", scored_run, "--epochs", 0).status == 2
+    assert marsseg("runs", "extend", scored_run).status == 2
+
+
+def test_a_clone_that_changes_nothing_is_called_as_the_run(marsseg: Command, scored_run: str) -> None:
+    assert marsseg("runs", "clone", scored_run, "--json").document["name"] == "scored"
+    assert marsseg("runs", "clone", scored_run, "--name", "mine", "--json").document["name"] == "mine"
+
+
+def test_a_run_named_twice_is_deleted_once(marsseg: Command, scored_run: str) -> None:
+    document = marsseg("runs", "delete", scored_run, "scored", "--yes", "--json").document
+    assert (document["deleted"], document["scored"]) == ([scored_run], 1)
+
+
+def test_a_run_made_long_ago_is_shown_without_what_it_did_not_record(
+    marsseg: Command, lab: Lab, scored_run: str
+) -> None:
+    with lab.store._database.write() as session:
+        session.connection().exec_driver_sql("""UPDATE runs SET provenance = '{"git_commit": null}'""")
+    text = marsseg("runs", "show", scored_run).out
+    assert "unknown" in text
+    assert "None" not in text
 
 
 def test_a_run_that_waits_says_for_what(marsseg: Command, running: RunRecord, tmp_path: Path) -> None:

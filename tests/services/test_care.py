@@ -104,13 +104,15 @@ def test_strays_are_found_with_their_bytes_and_removed_alone(lab: Lab, run: RunR
         write(lab.settings.runs_dir / "r-UPPER123" / "x"),
         write(lab.settings.datasets_dir / ".import-young" / "images.npy"),
         write(lab.settings.run_dir(run.id) / ".model.onnx.77.tmp"),
-        write(lab.settings.home / ".hidden.tmp"),
+        age(write(lab.settings.home / ".hidden.tmp")),
+        age(write(lab.settings.home / ".tmp.hidden")),
+        age(write(lab.settings.run_dir(run.id) / ".nfs0001")),
     ]
-    age(lab.settings.home / ".hidden.tmp")
     strays = {
         write(lab.settings.run_dir("r-00000000") / "log.txt", 30).parent: 30,
         age(write(lab.settings.datasets_dir / ".import-old" / "images.npy", 20).parent): 20,
         age(write(lab.settings.run_dir(run.id) / "checkpoints" / ".epoch-0003.npz.77.tmp", 5)): 5,
+        age(write(lab.settings.run_dir(run.id) / ".tmp.model.onnx", 6)): 6,
         age(write(lab.settings.home / ".runs.db.0001.backup.77.tmp", 7)): 7,
     }
     health = services.check_lab(lab.settings)

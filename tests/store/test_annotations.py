@@ -8,6 +8,7 @@ from marsseg.errors import ConfigError, NotFoundError, StateError
 from marsseg.store import RunStore
 from marsseg.store.records import DatasetRecord, RunStatus
 from tests.store.building import new_run, queue_runs, run_in
+from tests.store.racer import Race
 from tests.store.test_names import HARMLESS
 
 FINISHED = [RunStatus.COMPLETED, RunStatus.STOPPED, RunStatus.FAILED, RunStatus.LOST]
@@ -46,6 +47,28 @@ def test_tags_are_tidied_sorted_and_each_there_once(store: RunStore, run_id: str
     store.set_tags(run_id, typed[::-1])
     assert store.version() == version
     assert store.set_tags(run_id, []).tags == ()
+
+
+def test_tags_are_added_and_taken_away_one_by_one(store: RunStore, run_id: str) -> None:
+    assert store.change_tags(run_id, add=["rock", " b "]).tags == ("b", "rock")
+    assert store.change_tags(run_id, add=["c"], remove=["rock"]).tags == ("b", "c")
+    version = store.version()
+    assert store.change_tags(run_id, add=["b"]).tags == ("b", "c")
+    with pytest.raises(NotFoundError, match=f"Run {run_id} has no tag 'x' to remove; its tags: b, c"):
+        store.change_tags(run_id, add=["d"], remove=["x"])
+    with pytest.raises(ConfigError, match="at most 20 tags"):
+        store.change_tags(run_id, add=[f"tag {n}" for n in range(19)])
+    assert (store.get_run(run_id).tags, store.version()) == (("b", "c"), version)
+
+
+def test_no_tag_is_lost_when_several_add(store: RunStore, run_id: str, database_url: str, race: Race) -> None:
+    script = """
+store, result = RunStore(arguments[0]), None
+for turn in range(5):
+    store.change_tags(arguments[1], add=[f"{number}-{turn}"])
+"""
+    race(script, database_url, run_id)
+    assert len(store.get_run(run_id).tags) == 20
 
 
 @pytest.mark.parametrize("tag", ["", "  ", "a,b", "x" * 41, "\x00"])
