@@ -89,6 +89,8 @@ def test_killed_in_epoch_3_and_resumed(arena: Arena, straight: dict[str, Any]) -
 def test_stopped_in_epoch_3_and_resumed(arena: Arena, straight: dict[str, Any]) -> None:
     run_id = start_and_hold(arena, SIX)
     services.stop(arena.lab, run_id)
+    for _ in range(2):  # with the first beat the worker hears of it; by the second it has surely understood
+        arena.wait_for_beat(run_id)
     stopped = arena.finish(run_id)
     assert stopped.status is RunStatus.STOPPED
     assert stopped.reason.startswith("stopped in epoch 3 after step")
