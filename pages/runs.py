@@ -1,11 +1,82 @@
 """What is running, queued and finished; one run in detail."""
 
+from functools import partial
+
 import streamlit as st
 
 from marsseg import services
-from marsseg.errors import NotFoundError
-from marsseg.ui import keys, live, run_actions, run_bulk, run_cards, run_detail, run_queue, run_table, shell
-from marsseg.ui import run_handlers, state
+from marsseg.ui import (
+    form_sources,
+    keys,
+    live,
+    run_actions,
+    run_bulk,
+    run_cards,
+    run_detail,
+    run_picks,
+    run_queue,
+    run_table,
+    run_uses,
+    shell,
+)
 
 shell.begin_page(__file__)
 lab = services.open_lab()
+act = partial(shell.action, lab)
+find = partial(services.find_run, lab)
+
+
+def is_active() -> bool:
+    return services.activity(lab).is_busy
+
+
+def clone(lab: services.Lab, run_id: str) -> None:
+    form_sources.load(services.get_run(lab, run_id), services.clone_config(lab, run_id))
+    st.session_state[keys.RUNS_CLONED] = True
+
+
+uses = run_uses.gather_uses(services, act, clone)
+if st.session_state.pop(keys.RUNS_CLONED, False):
+    st.switch_page("pages/train.py")
+live.watch("runs.changes", lambda: (services.store_version(lab), is_active()))
+read_active, read_details = partial(services.active_runs, lab), partial(services.run_details, lab)
+live.refresh("runs.active", lambda: run_cards.render_cards(read_active(), read_details, uses.stop), is_active)
+run_queue.render_queue(services.queue(lab), services.waiting(lab), find, uses)
+
+finished = run_table.load_finished(
+    partial(services.finished_runs, lab, archived=None),
+    partial(services.score_by_run, lab),
+    f"{lab.settings.database_url} {services.store_version(lab)}",
+)
+if not finished.runs and not is_active():
+    shell.render_empty("timeline", "No runs yet", "Runs appear here as soon as you start one.")
+    with st.container(horizontal=True, horizontal_alignment="center"):
+        st.page_link("pages/train.py", label="Configure a run", icon=":material/play_circle:")
+    st.stop()
+
+chosen = run_picks.on_show(read_active())
+several = run_table.render_finished(finished, chosen) if finished.runs else []
+run_bulk.render_deletion(partial(services.plan_deletion, lab), uses.delete)
+if several:
+    run_bulk.render_bulk(several, finished, uses, most_masks=services.MAX_RUNS)
+    st.stop()
+run = find(chosen)
+if run is None:
+    gone = "The run in the address does not exist any more; choose another one."
+    st.caption(gone if chosen else "Choose a run to see its curves, masks, log, configuration and timeline.")
+    st.stop()
+
+readers = run_detail.Readers(
+    previews=partial(services.read_previews, lab, run),
+    log_size=partial(services.log_size, lab, run.id),
+    log=partial(services.read_log, lab, run.id),
+    reproduction=partial(services.reproduce, lab, run.id),
+)
+score = finished.scores.get(run.id)
+run_actions.render_header(run)
+run_actions.render_actions(run, finished.tags, len(read_details(run.id).epochs), uses)
+live.refresh(
+    f"runs.detail.{run.id}",
+    lambda: run_detail.render_detail(read_details(run.id), score, readers),
+    lambda: services.get_run(lab, run.id).status.is_active,
+)

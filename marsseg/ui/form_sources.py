@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -10,12 +10,25 @@ import streamlit as st
 from marsseg.ui import form_state, forms, keys, text
 
 if TYPE_CHECKING:
+    from marsseg.config import RunConfig
     from marsseg.presets import Preset
     from marsseg.store.records import RunRecord
 
 
-def render_sources(presets: Mapping[str, Preset], runs: Sequence[RunRecord], datasets: Sequence[str]) -> None:
-    """Choose a preset, or a run whose configuration fills the form; the dataset stays as chosen."""
+def render_sources(
+    presets: Mapping[str, Preset],
+    runs: Sequence[RunRecord],
+    datasets: Sequence[str],
+    clone: Callable[[str], RunConfig],
+) -> None:
+    """Choose a preset, which leaves the dataset as chosen, or a run whose configuration fills the form.
+
+    Args:
+        presets: by key.
+        runs: those to choose from.
+        datasets: names of those that there are.
+        clone: the configuration of a run, by its id, to be changed.
+    """
     by_id = {run.id: run for run in runs}
     if keys.form_base(keys.TRAIN_FORM) not in st.session_state:
         _fill(next(iter(presets.values())), datasets, "")
@@ -30,7 +43,7 @@ def render_sources(presets: Mapping[str, Preset], runs: Sequence[RunRecord], dat
         if run is None:
             load_preset()
         else:
-            forms.set_form(run.config.with_values({"name": ""}), base_name=run.name)
+            load(run, clone(run.id))
 
     if st.session_state.get(keys.TRAIN_RUN) not in by_id:
         st.session_state[keys.TRAIN_RUN] = None
@@ -50,6 +63,12 @@ def render_sources(presets: Mapping[str, Preset], runs: Sequence[RunRecord], dat
     st.caption(
         f"{text.markdown(presets[preset].note)} :gray[Source: {text.markdown(presets[preset].source)}.]"
     )
+
+
+def load(run: RunRecord, config: RunConfig) -> None:
+    """Fill the form with the configuration of a run; before the form is drawn, or on another page."""
+    forms.set_form(config, base_name=run.name)
+    st.session_state[keys.TRAIN_RUN] = run.id
 
 
 def _fill(preset: Preset, datasets: Sequence[str], chosen: str) -> None:

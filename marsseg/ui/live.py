@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable
 
 import streamlit as st
 
+from marsseg.errors import NotFoundError
 from marsseg.ui import keys
 
 EVERY_SECONDS = 1.5
@@ -49,8 +50,8 @@ def refresh(
 ) -> None:
     """Draw a part, and draw it again in place every few moments while `is_active()`.
 
-    The rest of the page is left alone, with its scroll, zoom and selections. When activity ends, the
-    whole page runs once more, so that what depends on the outcome appears.
+    The rest of the page is left alone, with its scroll, zoom and selections. When activity ends, or what
+    was drawn is gone, the whole page runs once more, so that what depends on the outcome appears.
 
     Args:
         name: of the part; one of its kind on a page.
@@ -61,8 +62,12 @@ def refresh(
     active = is_active()
 
     def part() -> None:
-        draw()
-        if is_active() != active:
+        try:
+            draw()
+            changed = is_active() != active
+        except NotFoundError:
+            changed = True
+        if changed:
             st.rerun()
 
     st.fragment(part, run_every=every if active else None, key=keys.live(name))()

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from marsseg.ui import charts, formats, keys, run_words, text
+from marsseg.ui import charts, formats, keys, run_picks, run_words, text
+from marsseg.ui.run_uses import Use
 
 if TYPE_CHECKING:
+    from marsseg.services import RunDetails
     from marsseg.store.records import EpochRecord, RunRecord
 
 STATUS_MARKS = {
@@ -23,6 +25,7 @@ STATUS_MARKS = {
     "lost": ("red", "help"),
 }
 _NAME_LETTERS = 120
+_POPOVER_WIDTH = 380
 
 
 def render_badge(run: RunRecord) -> None:
@@ -31,24 +34,24 @@ def render_badge(run: RunRecord) -> None:
     st.badge(run.status.capitalize(), color=color, icon=f":material/{icon}:")
 
 
-def render_card(
-    run: RunRecord,
-    epochs: Sequence[EpochRecord],
-    *,
-    on_stop: Callable[..., object],
-    on_open: Callable[[str], None],
-) -> None:
+def render_cards(runs: Sequence[RunRecord], read_details: Callable[[str], RunDetails], on_stop: Use) -> None:
+    """A card for each of the runs."""
+    for run in runs:
+        render_card(run, read_details(run.id).epochs, on_stop)
+
+
+def render_card(run: RunRecord, epochs: Sequence[EpochRecord], on_stop: Use) -> None:
     """One active run: name, phase, progress by step, speed, time left, validation score so far.
 
     The card stands in a part that refreshes by itself, so its buttons run the whole page again.
     """
     with st.container(border=True, gap="xsmall"):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
             render_badge(run)
             name = text.markdown(text.shorten(run.name, _NAME_LETTERS))
             st.markdown(f"**{name}**", width="stretch", wrap=False)
             if st.button("Open", key=keys.run_button("open", run.id), type="tertiary"):
-                on_open(run.id)
+                run_picks.pick_one(run.id)
                 st.rerun()
             _stop(run, on_stop)
             _stop_now(run, on_stop)
@@ -62,7 +65,7 @@ def render_card(
                 charts.render_curve(charts.sparkline(scores), keys.run_chart("trend", run.id))
 
 
-def _stop(run: RunRecord, on_stop: Callable[..., object]) -> None:
+def _stop(run: RunRecord, on_stop: Use) -> None:
     if st.button(
         "Stop",
         key=keys.run_button("stop", run.id),
@@ -74,11 +77,12 @@ def _stop(run: RunRecord, on_stop: Callable[..., object]) -> None:
         st.rerun()
 
 
-def _stop_now(run: RunRecord, on_stop: Callable[..., object]) -> None:
+def _stop_now(run: RunRecord, on_stop: Use) -> None:
     with st.popover("Stop now", type="tertiary", disabled=run.stop_now):
         st.markdown(
             "Ends within half a minute and skips evaluation and export: no test score, no masks, no network "
-            "to segment with. Checkpoints stay, so it can be resumed."
+            "to segment with. Checkpoints stay, so it can be resumed.",
+            width=_POPOVER_WIDTH,
         )
         if st.button(
             "Stop now, without a score",

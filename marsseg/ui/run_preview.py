@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from marsseg.config import RunConfig
-from marsseg.ui import charts, diagram, formats, keys, text
+from marsseg.ui import charts, diagram, formats, keys, run_words, text
 
 if TYPE_CHECKING:
-    from marsseg.services import RunPreview
+    from marsseg.services import RunPreview, RunShare
 
 
 def render_preview(config: RunConfig, preview: RunPreview) -> None:
@@ -28,15 +28,42 @@ def render_preview(config: RunConfig, preview: RunPreview) -> None:
         )
 
 
-def render_time(preview: RunPreview, runs: int = 1) -> None:
-    """About how long, and what runs first."""
+def render_wishes() -> tuple[int, int]:
+    """How often to run it, and how urgently: repeats and priority."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        repeats = st.number_input(
+            "Repeats", 1, 10, 1, key=keys.TRAIN_REPEATS, persist_state="session", width=130,
+            help="The same configuration with consecutive seeds: repeats tell luck from effect.",
+        )  # fmt: skip
+        priority = st.segmented_control(
+            "Priority", sorted(run_words.PRIORITIES), default=0, key=keys.TRAIN_PRIORITY, required=True,
+            persist_state="session", format_func=run_words.priority_name,
+            help="Higher starts first; the queue on the Runs page can be changed later.",
+        )  # fmt: skip
+    return int(repeats), int(priority)
+
+
+def render_time(preview: RunPreview, share: RunShare, runs: int = 1) -> None:
+    """Whether it would have to wait and for what, about how long it takes, and what it is given."""
+    if wait := run_words.waits_for(preview.waiting):
+        st.markdown(f":orange[:material/hourglass_top:] {text.markdown(wait)}")
     source = "measured on this machine" if preview.measured else "typical for two cores"
     st.caption(
         f"{formats.about(preview.seconds_total * runs).capitalize()} for all epochs "
         f"({formats.duration(preview.seconds_per_epoch)} an epoch, {source})."
     )
-    if wait := preview.waiting.sentence():
-        st.caption(f":material/hourglass_top: {text.markdown(wait)}")
+    st.caption(text.markdown(_share_words(share)))
+
+
+def _share_words(share: RunShare) -> str:
+    """What a run is given, e.g. "Trains on 2 of 4 CPU cores; 2 runs at a time."."""
+    if share.gpus:
+        names = ", ".join(f"{gpu.name} ({formats.size(gpu.memory_bytes)})" for gpu in share.gpus)
+        where = f"Trains on one of {len(share.gpus)} GPUs: {names}"
+        where = where if len(share.gpus) > 1 else f"Trains on the GPU, {names}"
+    else:
+        where = f"Trains on {share.threads} of {share.cores} CPU core{'s' if share.cores > 1 else ''}"
+    return f"{where}; {share.slots} run{'s' if share.slots > 1 else ''} at a time."
 
 
 def _facts(preview: RunPreview) -> None:

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 _ASSETS = Path(__file__).parent / "assets"
 _LASTED = {
     "queued": "waited",
-    "starting": "started up for",
+    "starting": "started in",
     "running": "ran for",
     "stopping": "took",
-    "completed": "rested for",
-    "stopped": "rested for",
-    "failed": "rested for",
-    "lost": "rested for",
+    "completed": "went on after",
+    "stopped": "went on after",
+    "failed": "went on after",
+    "lost": "went on after",
 }
 """What is said of a state that lasted so long."""
 _ENDED = frozenset({"completed", "stopped", "failed", "lost"})

@@ -62,6 +62,12 @@ def priority_name(priority: int) -> str:
     return PRIORITIES.get(priority, str(priority))
 
 
+def priority_label(priority: int) -> str:
+    """The same where it stands alone: "High priority", "Priority 5"."""
+    known = PRIORITIES.get(priority)
+    return f"{known} priority" if known else f"Priority {priority}"
+
+
 def phase_text(run: RunRecord) -> str:
     """What the run is doing, e.g. "epoch 3/40, step 12/125"."""
     if run.status == "stopping":

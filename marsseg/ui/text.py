@@ -30,8 +30,9 @@ def markdown(text: str) -> str:
 
 
 def notes(text: str) -> str:
-    """Notes in Markdown as their writer meant them: lines stay lines, and pictures, which the browser
-    would fetch from wherever they lie, stay text.
+    """Notes in Markdown as their writer meant them: lines stay lines.
+
+    Pictures, which the browser would fetch from wherever they lie, stay text.
     """
     return "  \n".join(text.replace("![", "!\\[").splitlines())
 

@@ -16,7 +16,8 @@ function entry(item) {
     item.attempt > 1 ? element("span", "attempt", [`attempt ${item.attempt}`]) : "",
     item.lasted ? element("span", "lasted", [item.lasted]) : "",
   ]);
-  const body = element("div", "body", [title, element("div", "cause", [item.cause])]);
+  const cause = element("div", "cause", [item.cause]);
+  const body = element("div", item.icon ? "body" : "body minor", [title, cause]);
   const row = element("li", "event", [element("time", "", [item.time]), mark, body]);
   row.style.setProperty("--tone", `var(--st-${item.color}-color)`);
   return row;
