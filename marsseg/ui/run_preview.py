@@ -30,7 +30,7 @@ def render_preview(config: RunConfig, preview: RunPreview) -> None:
 
 def render_wishes() -> tuple[int, int]:
     """How often to run it, and how urgently: repeats and priority."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True):
         repeats = st.number_input(
             "Repeats", 1, 10, 1, key=keys.TRAIN_REPEATS, persist_state="session", width=130,
             help="The same configuration with consecutive seeds: repeats tell luck from effect.",

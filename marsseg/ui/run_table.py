@@ -42,7 +42,6 @@ def load_finished(
 
 def render_finished(finished: Finished, chosen: str) -> list[RunRecord]:
     """Draw filters and table, the chosen run selected; returns the runs picked where they are several."""
-    st.subheader("Finished", anchor=False)
     passing = _filter(finished)[:MOST_ROWS]
     several = run_picks.several(passing)
     if passing:
@@ -52,7 +51,8 @@ def render_finished(finished: Finished, chosen: str) -> list[RunRecord]:
 
 def _filter(finished: Finished) -> list[RunRecord]:
     """Draw the filters, which stand in the address, and return the runs that pass them."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    archived = _heading(any(run.archived for run in finished.runs))
+    with st.container(horizontal=True):
         words = st.text_input(
             "Find", key=keys.RUNS_WORDS, bind="query-params", width=230, icon=":material/search:",
             placeholder="Name, reason, notes, id",
@@ -62,9 +62,6 @@ def _filter(finished: Finished) -> list[RunRecord]:
             tags = st.multiselect(
                 "Tags", finished.tags, key=keys.RUNS_TAG, bind="query-params", width=180, placeholder="All",
             )  # fmt: skip
-        archived = False
-        if any(run.archived for run in finished.runs):
-            archived = st.toggle("Show archived", key=keys.RUNS_ARCHIVED, bind="query-params")
         statuses = st.pills(
             "Status", list(_MARKS), selection_mode="multi", key=keys.RUNS_STATUS, bind="query-params",
             format_func=lambda status: _MARKS[status], width="content",
@@ -79,6 +76,15 @@ def _filter(finished: Finished) -> list[RunRecord]:
             "find older ones."
         )
     return passing
+
+
+def _heading(any_archived: bool) -> bool:
+    """The title; returns whether archived runs are to be shown too."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("Finished", width="stretch", anchor=False)
+        if not any_archived:
+            return False
+        return bool(st.toggle("Show archived", key=keys.RUNS_ARCHIVED, bind="query-params"))
 
 
 def _passes(run: RunRecord, words: str, statuses: Sequence[str], tags: Sequence[str], archived: bool) -> bool:
@@ -107,11 +113,12 @@ def _table(shown: Sequence[RunRecord], scores: Mapping[str, float], selected: se
         else:
             run_picks.pick([ids[row] for row in selection["rows"]])
 
+    tags = st.column_config.MultiselectColumn(color="gray", width="small")
     st.dataframe(
         pd.DataFrame([_cells(run, scores.get(run.id)) for run in shown]),
         column_config={
             "Name": st.column_config.TextColumn(width=280),
-            "Tags": st.column_config.MultiselectColumn(color="gray", width="small"),
+            "Tags": tags if any(run.tags for run in shown) else None,
             "Started": st.column_config.DatetimeColumn(format="D MMM, HH:mm"),
             "Test mean IoU": st.column_config.NumberColumn(
                 format="%.3f", help="Terrain lens, terrain-only decoding"
