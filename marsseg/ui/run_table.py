@@ -64,7 +64,7 @@ def _filter(finished: Finished) -> list[RunRecord]:
             )  # fmt: skip
         statuses = st.pills(
             "Status", list(_MARKS), selection_mode="multi", key=keys.RUNS_STATUS, bind="query-params",
-            format_func=lambda status: _MARKS[status], width="content",
+            width="content",
         )  # fmt: skip
     passing = [run for run in finished.runs if _passes(run, words or "", statuses, tags, archived)]
     if not passing:
