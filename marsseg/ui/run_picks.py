@@ -23,7 +23,8 @@ def pick(run_ids: Sequence[str]) -> None:
 def forget(run_ids: Sequence[str]) -> None:
     """Choose these no longer, as they are gone."""
     st.session_state[keys.RUNS_PICKED] = []
-    if st.session_state.get(keys.remembered(keys.RUN)) in run_ids:
+    on_show = {st.session_state.get(keys.remembered(keys.RUN)), state.from_address(keys.RUN)}
+    if on_show & set(run_ids):
         state.remember(keys.RUN, None)
 
 

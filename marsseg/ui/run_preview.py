@@ -52,18 +52,7 @@ def render_time(preview: RunPreview, share: RunShare, runs: int = 1) -> None:
         f"{formats.about(preview.seconds_total * runs).capitalize()} for all epochs "
         f"({formats.duration(preview.seconds_per_epoch)} an epoch, {source})."
     )
-    st.caption(text.markdown(_share_words(share)))
-
-
-def _share_words(share: RunShare) -> str:
-    """What a run is given, e.g. "Trains on 2 of 4 CPU cores; 2 runs at a time."."""
-    if share.gpus:
-        names = ", ".join(f"{gpu.name} ({formats.size(gpu.memory_bytes)})" for gpu in share.gpus)
-        where = f"Trains on one of {len(share.gpus)} GPUs: {names}"
-        where = where if len(share.gpus) > 1 else f"Trains on the GPU, {names}"
-    else:
-        where = f"Trains on {share.threads} of {share.cores} CPU core{'s' if share.cores > 1 else ''}"
-    return f"{where}; {share.slots} run{'s' if share.slots > 1 else ''} at a time."
+    st.caption(text.markdown(run_words.share_words(share)))
 
 
 def _facts(preview: RunPreview) -> None:

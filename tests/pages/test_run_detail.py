@@ -107,7 +107,7 @@ def test_a_search_says_how_much_of_the_log_it_searched(scored: Lab, done: RunRec
 def test_a_long_log_shows_its_end_and_offers_no_more_than_its_end(scored: Lab, done: RunRecord) -> None:
     write_log(scored, done, "first\n" + "so many words\n" * 1_600_000 + "last words\n")
     app = view(open_page("runs", run=done.id), "Log")
-    assert app.code[0].value.endswith("last words\n")
+    assert app.code[0].value.endswith("last words")
     assert len(app.code[0].value) <= 30_000
     assert "The last 30.0 kB of 22.4 MB" in words(app)
     assert [element.label for element in app.download_button] == ["Download its last 20.0 MB of 22.4 MB"]

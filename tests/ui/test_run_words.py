@@ -4,6 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from marsseg.execution.devices import Gpu
+from marsseg.services import RunShare
 from marsseg.store.records import Phase, Progress, RunStatus
 from marsseg.ui import run_words
 
@@ -75,3 +77,17 @@ def test_each_reason_has_a_remedy(reason, help_, word):
     remedy = run_words.remedy(reason)
     assert remedy.button == help_
     assert word in remedy.sentence
+
+
+@pytest.mark.parametrize(
+    ("slots", "gpus", "text"),
+    [
+        (1, (), "Trains on 4 of 8 CPU cores; 1 run at a time."),
+        (2, (), "Trains on 4 of 8 CPU cores; 2 runs at a time."),
+        (1, ("H100",), "Trains on the GPU, H100 (80.0 GB); 1 run at a time."),
+        (2, ("H100", "A40"), "Trains on one of 2 GPUs: H100 (80.0 GB), A40 (80.0 GB); 2 runs at a time."),
+    ],
+)
+def test_a_share_of_the_machine_in_words(slots, gpus, text):
+    share = RunShare(slots, 8, 4, tuple(Gpu(name, name, 80_000_000_000) for name in gpus))
+    assert run_words.share_words(share) == text
