@@ -7,7 +7,6 @@ import streamlit as st
 from marsseg import services
 from marsseg.ui import (
     form_sources,
-    keys,
     live,
     run_actions,
     run_bulk,
@@ -31,13 +30,11 @@ def is_active() -> bool:
 
 
 def clone(lab: services.Lab, run_id: str) -> None:
-    form_sources.load(services.get_run(lab, run_id), services.clone_config(lab, run_id))
-    st.session_state[keys.RUNS_CLONED] = True
+    form_sources.open_with(services.get_run(lab, run_id), services.clone_config(lab, run_id))
 
 
 uses = run_uses.gather_uses(services, act, clone)
-if st.session_state.pop(keys.RUNS_CLONED, False):
-    st.switch_page("pages/train.py")
+form_sources.go_to_opened()
 live.watch("runs.changes", lambda: (services.store_version(lab), is_active()))
 read_active, read_details = partial(services.active_runs, lab), partial(services.run_details, lab)
 live.refresh("runs.active", lambda: run_cards.render_cards(read_active(), read_details, uses.stop), is_active)
@@ -62,8 +59,7 @@ if several:
     st.stop()
 run = find(chosen)
 if run is None:
-    gone = "The run in the address does not exist any more; choose another one."
-    st.caption(gone if chosen else "Choose a run to see its curves, masks, log, configuration and timeline.")
+    run_actions.render_none(chosen)
     st.stop()
 
 readers = run_detail.Readers(
@@ -73,8 +69,7 @@ readers = run_detail.Readers(
     reproduction=partial(services.reproduce, lab, run.id),
 )
 score = finished.scores.get(run.id)
-run_actions.render_header(run)
-run_actions.render_actions(run, finished.tags, len(read_details(run.id).epochs), uses)
+run_actions.render_run(run, finished.tags, len(read_details(run.id).epochs), uses)
 live.refresh(
     f"runs.detail.{run.id}",
     lambda: run_detail.render_detail(read_details(run.id), score, readers),

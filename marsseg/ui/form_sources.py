@@ -66,9 +66,21 @@ def render_sources(
 
 
 def load(run: RunRecord, config: RunConfig) -> None:
-    """Fill the form with the configuration of a run; before the form is drawn, or on another page."""
+    """Fill the form with the configuration of a run; must run before the form is drawn."""
     forms.set_form(config, base_name=run.name)
     st.session_state[keys.TRAIN_RUN] = run.id
+
+
+def open_with(run: RunRecord, config: RunConfig) -> None:
+    """As `load`, in a callback of another page that then goes to the form."""
+    load(run, config)
+    st.session_state[keys.RUNS_CLONED] = True
+
+
+def go_to_opened() -> None:
+    """Go to the form if a callback has just filled it."""
+    if st.session_state.pop(keys.RUNS_CLONED, False):
+        st.switch_page("pages/train.py")
 
 
 def _fill(preset: Preset, datasets: Sequence[str], chosen: str) -> None:

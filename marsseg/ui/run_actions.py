@@ -19,7 +19,26 @@ _TITLE_LETTERS = 90
 _EDIT_WIDTH = 420
 
 
-def render_header(run: RunRecord) -> None:
+def render_none(chosen: str) -> None:
+    """What to do while no run is on show, or the one in the address is gone."""
+    gone = "The run in the address does not exist any more; choose another one."
+    st.caption(gone if chosen else "Choose a run to see its curves, masks, log, configuration and timeline.")
+
+
+def render_run(run: RunRecord, tags: Sequence[str], last_epoch: int, uses: RunUses) -> None:
+    """Header and buttons.
+
+    Args:
+        run: the run.
+        tags: those that other runs have.
+        last_epoch: how many epochs it has trained.
+        uses: what the buttons do.
+    """
+    _header(run)
+    _actions(run, tags, last_epoch, uses)
+
+
+def _header(run: RunRecord) -> None:
     """Name, status, tags, how it ended in small print, and notes."""
     st.space("small")
     short = text.shorten(run.name, _TITLE_LETTERS)
@@ -39,15 +58,8 @@ def render_header(run: RunRecord) -> None:
             st.markdown(text.notes(run.notes), anchors=False)
 
 
-def render_actions(run: RunRecord, tags: Sequence[str], last_epoch: int, uses: RunUses) -> None:
-    """The buttons that fit the run's state; for one that went wrong, the one that helps stands out.
-
-    Args:
-        run: the run.
-        tags: those that other runs have.
-        last_epoch: how many epochs it has trained.
-        uses: what the buttons do.
-    """
+def _actions(run: RunRecord, tags: Sequence[str], last_epoch: int, uses: RunUses) -> None:
+    """The buttons that fit the run's state; for one that went wrong, the one that helps stands out."""
     wrong = _went_wrong(run)
     help_ = run_words.remedy(run.reason)
     if wrong:
