@@ -1,5 +1,7 @@
 """Configure one run and start it."""
 
+from functools import partial
+
 import streamlit as st
 
 from marsseg import services
@@ -11,17 +13,13 @@ shell.begin_page(__file__)
 lab = services.open_lab()
 
 datasets = [record.name for record in services.list_datasets(lab)]
+runs = services.list_runs(lab, limit=200)
+if (cloned := st.session_state.get(keys.TRAIN_RUN)) and all(run.id != cloned for run in runs):
+    runs += filter(None, [services.find_run(lab, cloned)])
 settings, summary = st.columns([3, 2], gap="medium")
 with settings:
-    form_sources.render_sources(PRESETS, services.list_runs(lab, limit=200), datasets)
+    form_sources.render_sources(PRESETS, runs, datasets, partial(services.clone_config, lab))
     config, problems = forms.render_form(options={"data.dataset": datasets}, exclude={"name"})
-
-preview, refusal = None, None
-if config is not None:
-    try:
-        preview = services.preview(lab, config, priority=run_preview.chosen_priority())
-    except MarsSegError as error:
-        refusal = error
 
 
 def start() -> None:
@@ -31,19 +29,16 @@ def start() -> None:
         if wanted is None:
             raise ConfigError(wrong)
         seeds = range(wanted.train.seed, wanted.train.seed + int(st.session_state[keys.TRAIN_REPEATS]))
-        runs = services.submit_repeats(
-            lab,
-            wanted,
-            seeds,
-            baseline=forms.form_base(),
-            baseline_name=forms.form_base_name(),
-            wishes=services.Wishes(priority=run_preview.chosen_priority()),
+        wishes = services.Wishes(priority=int(st.session_state[keys.TRAIN_PRIORITY]))
+        base, called = forms.form_base(), forms.form_base_name()
+        started = services.submit_repeats(
+            lab, wanted, seeds, baseline=base, baseline_name=called, wishes=wishes
         )
     except MarsSegError as error:
         shell.flash(str(error), ":material/error:")
         return
-    shell.flash(f"Queued: {runs[0].name}" + (f", {len(runs)} seeds" if len(runs) > 1 else ""))
-    state.remember(keys.RUN, runs[0].id)
+    shell.flash(f"Queued: {started[0].name}" + (f", {len(started)} seeds" if len(started) > 1 else ""))
+    state.remember(keys.RUN, started[0].id)
     st.session_state[keys.TRAIN_STARTED] = True
 
 
@@ -54,10 +49,14 @@ with summary, st.container(border=True):
     st.subheader("What you are about to run")
     if config is None:
         forms.render_problem(f"{len(problems)} of the fields cannot work yet; mend the marked ones.")
-    if refusal is not None:
-        shell.render_error(refusal)
     forms.render_field("name", placeholder=forms.usual_name(config) if config is not None else None)
-    repeats = run_preview.render_start_choices()
+    repeats, priority = run_preview.render_wishes()
+    preview = None
+    if config is not None:
+        try:
+            preview = services.preview(lab, config, priority=priority)
+        except MarsSegError as error:
+            shell.render_error(error)
     st.button(
         "Start",
         type="primary",
@@ -68,6 +67,5 @@ with summary, st.container(border=True):
         width="stretch",
     )
     if preview is not None and config is not None:
-        run_preview.render_time(preview, repeats)
-        run_preview.render_share(services.run_share(lab))
+        run_preview.render_time(preview, services.run_share(lab), repeats)
         run_preview.render_preview(config, preview)

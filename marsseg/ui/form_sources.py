@@ -15,8 +15,20 @@ if TYPE_CHECKING:
     from marsseg.store.records import RunRecord
 
 
-def render_sources(presets: Mapping[str, Preset], runs: Sequence[RunRecord], datasets: Sequence[str]) -> None:
-    """Choose a preset, or a run whose configuration fills the form; the dataset stays as chosen."""
+def render_sources(
+    presets: Mapping[str, Preset],
+    runs: Sequence[RunRecord],
+    datasets: Sequence[str],
+    clone: Callable[[str], RunConfig],
+) -> None:
+    """Choose a preset, which leaves the dataset as chosen, or a run whose configuration fills the form.
+
+    Args:
+        presets: by key.
+        runs: those to choose from.
+        datasets: names of those that there are.
+        clone: the configuration of a run, by its id, to be changed.
+    """
     by_id = {run.id: run for run in runs}
     if keys.form_base(keys.TRAIN_FORM) not in st.session_state:
         _fill(next(iter(presets.values())), datasets, "")
@@ -31,7 +43,7 @@ def render_sources(presets: Mapping[str, Preset], runs: Sequence[RunRecord], dat
         if run is None:
             load_preset()
         else:
-            forms.set_form(run.config.with_values({"name": ""}), base_name=run.name)
+            load(run, clone(run.id))
 
     if st.session_state.get(keys.TRAIN_RUN) not in by_id:
         st.session_state[keys.TRAIN_RUN] = None
@@ -53,11 +65,22 @@ def render_sources(presets: Mapping[str, Preset], runs: Sequence[RunRecord], dat
     )
 
 
-def clone(run: RunRecord, read_config: Callable[[str], RunConfig]) -> None:
-    """Fill the form of a new run with a run's configuration, and go to its page."""
-    forms.set_form(read_config(run.id), base_name=run.name)
+def load(run: RunRecord, config: RunConfig) -> None:
+    """Fill the form with the configuration of a run; must run before the form is drawn."""
+    forms.set_form(config, base_name=run.name)
     st.session_state[keys.TRAIN_RUN] = run.id
-    st.switch_page("pages/train.py")
+
+
+def open_with(run: RunRecord, config: RunConfig) -> None:
+    """As `load`, in a callback of another page that then goes to the form."""
+    load(run, config)
+    st.session_state[keys.RUNS_CLONED] = True
+
+
+def go_to_opened() -> None:
+    """Go to the form if a callback has just filled it."""
+    if st.session_state.pop(keys.RUNS_CLONED, False):
+        st.switch_page("pages/train.py")
 
 
 def _fill(preset: Preset, datasets: Sequence[str], chosen: str) -> None:

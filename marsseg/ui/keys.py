@@ -10,6 +10,9 @@ NAVIGATION = "app.navigation.stands"
 DETOUR = "app.navigation.detour"
 
 
+LIVE_PAGE = "app.live.page_wanted"
+
+
 def remembered(name: str) -> str:
     """Session state: the last choice of what `name` stands for in the address."""
     return f"app.remembered.{name}"

@@ -41,6 +41,11 @@ def watch(
     st.fragment(look, run_every=every if active else idle_every, key=keys.live(name))()
 
 
+def want_page() -> None:
+    """In the callback of a widget inside a part: let the whole page run, not that part alone."""
+    st.session_state[keys.LIVE_PAGE] = True
+
+
 def refresh(
     name: str,
     draw: Callable[[], None],
@@ -60,8 +65,11 @@ def refresh(
         every: seconds between drawings while active.
     """
     active = is_active()
+    st.session_state.pop(keys.LIVE_PAGE, None)  # the whole page runs already
 
     def part() -> None:
+        if st.session_state.pop(keys.LIVE_PAGE, False):
+            st.rerun()
         try:
             draw()
             changed = is_active() != active

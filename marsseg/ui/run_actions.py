@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -11,6 +10,7 @@ import streamlit as st
 from marsseg.ui import keys, run_words, text
 from marsseg.ui.run_bulk import ask_to_delete
 from marsseg.ui.run_cards import render_badge
+from marsseg.ui.run_uses import RunUses
 
 if TYPE_CHECKING:
     from marsseg.store.records import RunRecord
@@ -19,23 +19,26 @@ _TITLE_LETTERS = 90
 _EDIT_WIDTH = 420
 
 
-@dataclass(frozen=True, slots=True)
-class RunActions:
-    """The use cases behind the buttons of one run, and `clone`, which fills the form of a new one.
+def render_none(chosen: str) -> None:
+    """What to do while no run is on show, or the one in the address is gone."""
+    gone = "The run in the address does not exist any more; choose another one."
+    st.caption(gone if chosen else "Choose a run to see its curves, masks, log, configuration and timeline.")
 
-    The others take the run's id first, `archive` a list of them; and `done`, what to say when it worked.
+
+def render_run(run: RunRecord, tags: Sequence[str], last_epoch: int, uses: RunUses) -> None:
+    """Header and buttons.
+
+    Args:
+        run: the run.
+        tags: those that other runs have.
+        last_epoch: how many epochs it has trained.
+        uses: what the buttons do.
     """
-
-    resume: Callable[..., object]
-    extend: Callable[..., object]
-    clone: Callable[[], object]
-    archive: Callable[..., object]
-    rename: Callable[..., object]
-    set_notes: Callable[..., object]
-    set_tags: Callable[..., object]
+    _header(run)
+    _actions(run, tags, last_epoch, uses)
 
 
-def render_header(run: RunRecord) -> None:
+def _header(run: RunRecord) -> None:
     """Name, status, tags, how it ended in small print, and notes."""
     st.space("small")
     short = text.shorten(run.name, _TITLE_LETTERS)
@@ -55,15 +58,8 @@ def render_header(run: RunRecord) -> None:
             st.markdown(text.notes(run.notes), anchors=False)
 
 
-def render_actions(run: RunRecord, tags: Sequence[str], last_epoch: int, actions: RunActions) -> None:
-    """The buttons that fit the run's state; for one that went wrong, the one that helps stands out.
-
-    Args:
-        run: the run.
-        tags: those that other runs have.
-        last_epoch: how many epochs it has trained.
-        actions: see there.
-    """
+def _actions(run: RunRecord, tags: Sequence[str], last_epoch: int, uses: RunUses) -> None:
+    """The buttons that fit the run's state; for one that went wrong, the one that helps stands out."""
     wrong = _went_wrong(run)
     help_ = run_words.remedy(run.reason)
     if wrong:
@@ -74,13 +70,13 @@ def render_actions(run: RunRecord, tags: Sequence[str], last_epoch: int, actions
         )
     with st.container(horizontal=True):
         if run.status == "completed":
-            _extend(run, last_epoch, actions)
+            _extend(run, last_epoch, uses)
         elif run.status.is_resumable:
-            _resume(run, actions, helps=wrong and help_.button == "resume")
-        _clone(run, actions, helps=wrong and help_.button == "clone")
-        _edit(run, tags, actions)
+            _resume(run, uses, helps=wrong and help_.button == "resume")
+        _clone(run, uses, helps=wrong and help_.button == "clone")
+        _edit(run, tags, uses)
         if run.status.is_finished:
-            _archive(run, actions)
+            _archive(run, uses)
             st.button(
                 "Delete …", key=keys.run_button("delete", run.id), icon=":material/delete:",
                 on_click=ask_to_delete, args=([run.id],),
@@ -91,39 +87,40 @@ def _went_wrong(run: RunRecord) -> bool:
     return run.status in {"failed", "lost"}
 
 
-def _resume(run: RunRecord, actions: RunActions, *, helps: bool) -> None:
+def _resume(run: RunRecord, uses: RunUses, *, helps: bool) -> None:
     st.button(
         "Resume",
         key=keys.run_button("resume", run.id),
         type="primary" if helps else "secondary",
         icon=":material/resume:",
         help="Queues it again, to go on from its last checkpoint.",
-        on_click=actions.resume,
+        on_click=uses.resume,
         args=(run.id,),
         kwargs={"done": "Queued again."},
     )
 
 
-def _clone(run: RunRecord, actions: RunActions, *, helps: bool) -> None:
-    if st.button(
+def _clone(run: RunRecord, uses: RunUses, *, helps: bool) -> None:
+    st.button(
         "Clone and edit",
         key=keys.run_button("clone", run.id),
         type="primary" if helps else "secondary",
         icon=":material/content_copy:",
         help="Opens the form of a new run, filled in as this one.",
-    ):
-        actions.clone()
+        on_click=uses.clone,
+        args=(run.id,),
+    )
 
 
-def _extend(run: RunRecord, last_epoch: int, actions: RunActions) -> None:
+def _extend(run: RunRecord, last_epoch: int, uses: RunUses) -> None:
     key = keys.run_button("epochs", run.id)
 
     def extend() -> None:
         more = int(st.session_state[key])
-        actions.extend(run.id, more, done=f"Queued again, for {more} more epochs.")
+        uses.extend(run.id, more, done=f"Queued again, for {more} more epochs.")
 
     with st.popover("Extend", icon=":material/forward:"):
-        more = int(st.number_input("More epochs", 1, 1_000, 10, key=key, width=_EDIT_WIDTH))
+        more = int(st.number_input("More epochs", 1, 1_000, 10, key=key, width=160))
         early = ""
         if last_epoch < run.config.train.epochs:
             early = (
@@ -131,44 +128,44 @@ def _extend(run: RunRecord, last_epoch: int, actions: RunActions) -> None:
                 "trains all its epochs, however long nothing improves. "
             )
         st.markdown(
-            f"{early}Goes on from epoch {last_epoch}, to {last_epoch + more} in all. It is then measured "
-            f"anew, and the leaderboard counts it as a run of {last_epoch + more} epochs; to keep both "
-            "lengths there, clone it instead."
+            f"{early}Goes on from epoch {last_epoch}, to {last_epoch + more} in all. Then it is measured "
+            f"anew, and the leaderboard counts it as a run of {last_epoch + more} epochs.",
+            width=_EDIT_WIDTH,
         )
         st.button(f"Train {more} more", key=keys.run_button("extend", run.id), on_click=extend)
 
 
-def _edit(run: RunRecord, tags: Sequence[str], actions: RunActions) -> None:
+def _edit(run: RunRecord, tags: Sequence[str], uses: RunUses) -> None:
     """Name, tags and notes, each saved when its field is left."""
     name_key, tags_key, notes_key = (keys.run_button(field, run.id) for field in ("name", "tags", "notes"))
 
     def rename() -> None:
         if (name := str(st.session_state[name_key]).strip()) and name != run.name:
-            actions.rename(run.id, name)
+            uses.rename(run.id, name)
 
-    with st.popover("Name, tags, notes", icon=":material/edit:"):
+    with st.popover("Edit", icon=":material/edit:", help="Name, tags and notes."):
         st.text_input("Name", run.name, key=name_key, max_chars=200, on_change=rename, width=_EDIT_WIDTH)
         st.multiselect(
             "Tags", sorted({*tags, *run.tags}, key=str.casefold), list(run.tags), key=tags_key,
             accept_new_options=True, placeholder="Choose or type a new one", width=_EDIT_WIDTH,
-            on_change=lambda: actions.set_tags(run.id, st.session_state[tags_key]),
+            on_change=lambda: uses.set_tags(run.id, st.session_state[tags_key]),
         )  # fmt: skip
         st.text_area(
             "Notes", run.notes, key=notes_key, max_chars=10_000, height=180, width=_EDIT_WIDTH,
             placeholder="What you tried, what you saw. Markdown works.",
-            on_change=lambda: actions.set_notes(run.id, st.session_state[notes_key]),
+            on_change=lambda: uses.set_notes(run.id, st.session_state[notes_key]),
         )  # fmt: skip
         st.caption("Saved when you leave a field.")
 
 
-def _archive(run: RunRecord, actions: RunActions) -> None:
+def _archive(run: RunRecord, uses: RunUses) -> None:
     done = f"{'Taken out of the archive' if run.archived else 'Archived'}: {text.shorten(run.name, 60)}"
     st.button(
         "Unarchive" if run.archived else "Archive",
         key=keys.run_button("archive", run.id),
         icon=f":material/{'unarchive' if run.archived else 'archive'}:",
         help="Out of sight, here and on the leaderboard; nothing is deleted." if not run.archived else None,
-        on_click=actions.archive,
+        on_click=uses.archive,
         args=([run.id],),
         kwargs={"archived": not run.archived, "done": done},
     )

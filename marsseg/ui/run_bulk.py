@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from marsseg.ui import formats, keys, run_choice, text
+from marsseg.errors import NotFoundError
+from marsseg.ui import formats, keys, run_picks, text
+from marsseg.ui.run_uses import RunUses, Use
 
 if TYPE_CHECKING:
     from marsseg.services import Deletion
@@ -18,59 +19,48 @@ if TYPE_CHECKING:
 _NAMED = 8
 
 
-@dataclass(frozen=True, slots=True)
-class BulkActions:
-    """The use cases behind the buttons; each takes the ids of the runs first."""
-
-    archive: Callable[..., object]
-    tag_runs: Callable[..., object]
-
-
 def ask_to_delete(run_ids: Sequence[str]) -> None:
     """Open the question, in a callback; it stays open while the page refreshes."""
     st.session_state[keys.RUNS_DELETING] = list(run_ids)
 
 
-def render_bulk(
-    runs: Sequence[RunRecord], finished: Finished, actions: BulkActions, *, most_masks: int
-) -> None:
-    """The bar below the table when several runs are picked; nothing for one."""
-    if len(runs) < 2:
-        return
+def render_bulk(runs: Sequence[RunRecord], finished: Finished, uses: RunUses, *, most_masks: int) -> None:
+    """The bar below the table when several runs are picked; masks of so many can be compared."""
     ids = [run.id for run in runs]
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{len(runs)} runs** chosen", width="stretch")
         _compare(ids, finished.scores, most_masks)
-        _tag(ids, finished.tags, actions)
-        _archive(runs, actions)
+        _tag(runs, finished.tags, uses)
+        _archive(runs, uses)
         st.button(
             "Delete …", key=keys.runs_button("delete"), icon=":material/delete:", on_click=ask_to_delete,
             args=(ids,),
         )  # fmt: skip
-        st.button("Clear", key=keys.runs_button("clear"), type="tertiary", on_click=run_choice.clear)
+        st.button(
+            "Clear", key=keys.runs_button("clear"), type="tertiary", on_click=run_picks.pick, args=([],)
+        )
 
 
-def render_deletion(
-    plan: Callable[[Sequence[str]], Deletion | None], on_delete: Callable[[list[str]], object]
-) -> None:
+def render_deletion(plan: Callable[[Sequence[str]], Deletion], delete: Use) -> None:
     """The question whether to delete, if it was asked: it names what goes.
 
     Args:
-        plan: what deleting runs would take away; None where they are gone already.
-        on_delete: deletes them.
+        plan: what deleting runs would take away.
+        delete: does it.
     """
     asked: list[str] = st.session_state.get(keys.RUNS_DELETING) or []
     if not asked:
         return
-    deletion = plan(asked)
-    if deletion is None:
+    try:
+        deletion = plan(asked)
+    except NotFoundError:  # gone already, by another hand
         _close()
         return
     title = f"Delete {_runs(len(deletion.runs))}?"
-    st.dialog(title, icon=":material/delete_forever:", on_dismiss=_close)(_question)(deletion, on_delete)
+    st.dialog(title, icon=":material/delete_forever:", on_dismiss=_close)(_question)(deletion, delete)
 
 
-def _question(deletion: Deletion, on_delete: Callable[[list[str]], object]) -> None:
+def _question(deletion: Deletion, delete: Use) -> None:
     ids = [run.id for run in deletion.runs]
     names = [f"- **{text.markdown(text.shorten(run.name, 70))}** :gray[{run.id}]" for run in deletion.runs]
     if len(names) > _NAMED:
@@ -82,16 +72,17 @@ def _question(deletion: Deletion, on_delete: Callable[[list[str]], object]) -> N
         "networks. This cannot be undone; archiving only puts runs out of sight."
     )
 
-    def delete() -> None:
+    def confirm() -> None:
         _close()
-        on_delete(ids)
+        if delete(ids, done=f"Deleted {_runs(len(ids))}."):
+            run_picks.forget(ids)
 
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Keep", key=keys.runs_button("keep"), on_click=_close):
             st.rerun()
         if st.button(
             f"Delete {_runs(len(ids))}", key=keys.runs_button("delete_for_good"),
-            icon=":material/delete_forever:", on_click=delete,
+            icon=":material/delete_forever:", on_click=confirm,
         ):  # fmt: skip
             st.rerun()
 
@@ -108,7 +99,7 @@ def _close() -> None:
     st.session_state[keys.RUNS_DELETING] = None
 
 
-def _compare(ids: Sequence[str], scored: Mapping[str, float], most: int) -> None:
+def _compare(ids: Sequence[str], scored: Collection[str], most: int) -> None:
     wanted = [run_id for run_id in ids if run_id in scored]
     if st.button(
         "Compare masks",
@@ -120,9 +111,10 @@ def _compare(ids: Sequence[str], scored: Mapping[str, float], most: int) -> None
         st.switch_page("pages/masks.py", query_params={keys.RUNS: ",".join(wanted)})
 
 
-def _tag(ids: Sequence[str], tags: Sequence[str], actions: BulkActions) -> None:
+def _tag(runs: Sequence[RunRecord], tags: Sequence[str], uses: RunUses) -> None:
     def add() -> None:
-        actions.tag_runs(ids, st.session_state[keys.RUNS_NEW_TAGS])
+        for run in runs:
+            uses.set_tags(run.id, {*run.tags, *st.session_state[keys.RUNS_NEW_TAGS]})
         st.session_state[keys.RUNS_NEW_TAGS] = []
 
     with st.popover("Tag", icon=":material/label:"):
@@ -130,16 +122,18 @@ def _tag(ids: Sequence[str], tags: Sequence[str], actions: BulkActions) -> None:
             "Tags to add", tags, key=keys.RUNS_NEW_TAGS, accept_new_options=True, width=300,
             placeholder="Choose or type a new one",
         )  # fmt: skip
-        st.button(f"Add to {_runs(len(ids))}", key=keys.runs_button("tag"), on_click=add, disabled=not chosen)
+        st.button(
+            f"Add to {_runs(len(runs))}", key=keys.runs_button("tag"), on_click=add, disabled=not chosen
+        )
 
 
-def _archive(runs: Sequence[RunRecord], actions: BulkActions) -> None:
+def _archive(runs: Sequence[RunRecord], uses: RunUses) -> None:
     back = all(run.archived for run in runs)
     st.button(
         "Unarchive" if back else "Archive",
         key=keys.runs_button("archive"),
         icon=f":material/{'unarchive' if back else 'archive'}:",
-        on_click=actions.archive,
+        on_click=uses.archive,
         args=([run.id for run in runs],),
         kwargs={"archived": not back},
         help="Puts runs out of sight, here and on the leaderboard; nothing is deleted." if not back else None,

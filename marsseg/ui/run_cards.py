@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from marsseg.ui import charts, formats, keys, run_words, text
+from marsseg.ui import charts, formats, keys, live, run_picks, run_words, text
+from marsseg.ui.run_uses import Use
 
 if TYPE_CHECKING:
+    from marsseg.services import RunDetails
     from marsseg.store.records import EpochRecord, RunRecord
 
 STATUS_MARKS = {
@@ -32,25 +34,26 @@ def render_badge(run: RunRecord) -> None:
     st.badge(run.status.capitalize(), color=color, icon=f":material/{icon}:")
 
 
-def render_card(
-    run: RunRecord,
-    epochs: Sequence[EpochRecord],
-    *,
-    on_stop: Callable[..., object],
-    on_open: Callable[[str], None],
-) -> None:
+def render_cards(runs: Sequence[RunRecord], read_details: Callable[[str], RunDetails], on_stop: Use) -> None:
+    """A card for each of the runs."""
+    for run in runs:
+        render_card(run, read_details(run.id).epochs, on_stop)
+
+
+def render_card(run: RunRecord, epochs: Sequence[EpochRecord], on_stop: Use) -> None:
     """One active run: name, phase, progress by step, speed, time left, validation score so far.
 
-    The card stands in a part that refreshes by itself, so its buttons run the whole page again.
+    The card stands in a part that refreshes by itself, so its buttons ask for the whole page.
     """
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
             render_badge(run)
             name = text.markdown(text.shorten(run.name, _NAME_LETTERS))
             st.markdown(f"**{name}**", width="stretch", wrap=False)
-            if st.button("Open", key=keys.run_button("open", run.id), type="tertiary"):
-                on_open(run.id)
-                st.rerun()
+            st.button(
+                "Open", key=keys.run_button("open", run.id), type="tertiary",
+                on_click=_then_page(run_picks.pick_one), args=(run.id,),
+            )  # fmt: skip
             _stop(run, on_stop)
             _stop_now(run, on_stop)
         scores = [epoch.val_terrain_miou for epoch in epochs]
@@ -63,33 +66,42 @@ def render_card(
                 charts.render_curve(charts.sparkline(scores), keys.run_chart("trend", run.id))
 
 
-def _stop(run: RunRecord, on_stop: Callable[..., object]) -> None:
-    if st.button(
+def _stop(run: RunRecord, on_stop: Use) -> None:
+    st.button(
         "Stop",
         key=keys.run_button("stop", run.id),
         icon=":material/stop:",
         disabled=run.stop_requested,
         help="Ends at the next batch; the best weights so far are still evaluated and exported.",
-    ):
-        on_stop(run.id)
-        st.rerun()
+        on_click=_then_page(on_stop),
+        args=(run.id,),
+    )
 
 
-def _stop_now(run: RunRecord, on_stop: Callable[..., object]) -> None:
+def _stop_now(run: RunRecord, on_stop: Use) -> None:
     with st.popover("Stop now", type="tertiary", disabled=run.stop_now):
         st.markdown(
             "Ends within half a minute and skips evaluation and export: no test score, no masks, no network "
             "to segment with. Checkpoints stay, so it can be resumed.",
             width=_POPOVER_WIDTH,
         )
-        if st.button(
+        st.button(
             "Stop now, without a score",
             key=keys.run_button("stop_now", run.id),
             icon=":material/dangerous:",
             disabled=run.stop_now,
-        ):
-            on_stop(run.id, now=True)
-            st.rerun()
+            on_click=_then_page(on_stop),
+            args=(run.id,),
+            kwargs={"now": True},
+        )
+
+
+def _then_page(action: Callable[..., object]) -> Callable[..., None]:
+    def act(*arguments: object, **options: object) -> None:
+        action(*arguments, **options)
+        live.want_page()
+
+    return act
 
 
 def _facts(run: RunRecord, scores: Sequence[float]) -> None:

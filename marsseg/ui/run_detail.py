@@ -11,7 +11,7 @@ import streamlit as st
 from marsseg.config import RunConfig
 from marsseg.config.describe import FIELDS, differences, format_value
 from marsseg.ui import charts, formats, keys, run_masks, text
-from marsseg.ui.run_log import LogReader, render_log
+from marsseg.ui.run_log import render_log
 from marsseg.ui.run_provenance import render_provenance
 from marsseg.ui.run_timeline import render_timeline
 
@@ -26,7 +26,8 @@ class Readers:
     """What a view may have to read beside the run itself, and reads only when it is on show."""
 
     previews: Callable[[], Previews | None]
-    log: Callable[[], LogReader]
+    log_size: Callable[[], int]
+    log: Callable[..., str]
     reproduction: Callable[[], Reproduction]
 
 
@@ -42,7 +43,7 @@ def render_detail(details: RunDetails, score: float | None, readers: Readers) ->
     elif view == "Masks over epochs":
         run_masks.render_previews(readers.previews(), keys.run_chart("masks", run.id), run.best_epoch)
     elif view == "Log":
-        render_log(readers.log())
+        render_log(readers.log_size(), readers.log)
     elif view == "Configuration":
         _configuration(run.config)
     elif view == "Timeline":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import streamlit as st
 
@@ -16,17 +15,14 @@ _MOST_FOUND = 300
 _HEIGHT = 420
 
 
-@dataclass(frozen=True, slots=True)
-class LogReader:
-    """A log as the page reads it: how long it is, and its last `tail_bytes` as text."""
+def render_log(size: int, read: Callable[..., str]) -> None:
+    """Draw the last lines, a search in more of them, and the download.
 
-    size: int
-    read: Callable[..., str]
-
-
-def render_log(log: LogReader) -> None:
-    """Draw the last lines, a search in more of them, and the download."""
-    if not log.size:
+    Args:
+        size: bytes of the log.
+        read: the last `tail_bytes` of it as text.
+    """
+    if not size:
         st.caption("Nothing has been logged yet.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -34,34 +30,35 @@ def render_log(log: LogReader) -> None:
             "Search", key=keys.LOG_SEARCH, placeholder="Lines that contain …", width=320,
             icon=":material/search:",
         )  # fmt: skip
-        _download(log)
+        _download(size, read)
     if words:
-        _found(log, words)
+        _found(size, read, words)
     else:
         with st.container(height=_HEIGHT, border=False, autoscroll=True):  # to where the news are
-            st.code(log.read(tail_bytes=SHOWN_BYTES), language=None)
-        if log.size > SHOWN_BYTES:
-            st.caption(f"The last {formats.size(SHOWN_BYTES)} of {formats.size(log.size)}.")
+            st.code(read(tail_bytes=SHOWN_BYTES), language=None)
+        if size > SHOWN_BYTES:
+            st.caption(f"The last {formats.size(SHOWN_BYTES)} of {formats.size(size)}.")
 
 
-def _found(log: LogReader, words: str) -> None:
-    searched = log.read(tail_bytes=SEARCHED_BYTES).splitlines()
-    lines = [line for line in searched if words.casefold() in line.casefold()]
+def _found(size: int, read: Callable[..., str], words: str) -> None:
+    lines = [
+        line for line in read(tail_bytes=SEARCHED_BYTES).splitlines() if words.casefold() in line.casefold()
+    ]
     st.code("\n".join(lines[-_MOST_FOUND:]) or "No line contains that.", language=None, height=_HEIGHT)
-    where = f"the whole log, {formats.size(log.size)}"
-    if log.size > SEARCHED_BYTES:
-        where = f"the last {formats.size(SEARCHED_BYTES)} of {formats.size(log.size)}"
+    where = f"the whole log, {formats.size(size)}"
+    if size > SEARCHED_BYTES:
+        where = f"the last {formats.size(SEARCHED_BYTES)} of {formats.size(size)}"
     many = f", the last {_MOST_FOUND} shown" if len(lines) > _MOST_FOUND else ""
     st.caption(f"{formats.count(len(lines))} line{'s' if len(lines) != 1 else ''}{many}. Searched {where}.")
 
 
-def _download(log: LogReader) -> None:
-    whole = log.size <= DOWNLOAD_BYTES
+def _download(size: int, read: Callable[..., str]) -> None:
+    whole = size <= DOWNLOAD_BYTES
     st.download_button(
-        f"Download the log ({formats.size(log.size)})"
+        f"Download the log ({formats.size(size)})"
         if whole
-        else f"Download its last {formats.size(DOWNLOAD_BYTES)} of {formats.size(log.size)}",
-        lambda: log.read(tail_bytes=DOWNLOAD_BYTES),  # read when it is asked for
+        else f"Download its last {formats.size(DOWNLOAD_BYTES)} of {formats.size(size)}",
+        lambda: read(tail_bytes=DOWNLOAD_BYTES),  # read when it is asked for
         "log.txt",
         "text/plain",
         key=keys.LOG_DOWNLOAD,

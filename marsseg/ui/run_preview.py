@@ -28,46 +28,31 @@ def render_preview(config: RunConfig, preview: RunPreview) -> None:
         )
 
 
-def render_start_choices() -> int:
-    """How often to run it, and how soon; returns the number of repeats."""
+def render_wishes() -> tuple[int, int]:
+    """How often to run it, and how urgently: repeats and priority."""
     with st.container(horizontal=True):
         repeats = st.number_input(
             "Repeats", 1, 10, 1, key=keys.TRAIN_REPEATS, persist_state="session", width=130,
             help="The same configuration with consecutive seeds: repeats tell luck from effect.",
         )  # fmt: skip
-        st.selectbox(
-            "Priority", list(run_words.PRIORITIES), index=list(run_words.PRIORITIES).index(0), width=130,
-            key=keys.TRAIN_PRIORITY, persist_state="session", format_func=run_words.priority_name,
-            help="Higher starts first, whatever was queued before.",
+        priority = st.segmented_control(
+            "Priority", sorted(run_words.PRIORITIES), default=0, key=keys.TRAIN_PRIORITY, required=True,
+            persist_state="session", format_func=run_words.priority_name,
+            help="Higher starts first; the queue on the Runs page can be changed later.",
         )  # fmt: skip
-    return int(repeats)
+    return int(repeats), int(priority)
 
 
-def chosen_priority() -> int:
-    """The priority chosen in the form; usual before it was drawn."""
-    return int(st.session_state.get(keys.TRAIN_PRIORITY) or 0)
-
-
-def render_share(share: RunShare) -> None:
-    """What of the machine a run gets, in small print."""
-    threads = f"{share.threads} of {share.cores} CPU threads"
-    if share.gpus:
-        names = ", ".join(dict.fromkeys(gpu.name for gpu in share.gpus))
-        count = f"{len(share.gpus)} GPUs" if len(share.gpus) > 1 else "1 GPU"
-        st.caption(f"Each run gets {threads} and one of {count} ({text.markdown(names)}).")
-    elif share.slots > 1:
-        st.caption(f"{share.slots} runs may train at once; each gets {threads}.")
-
-
-def render_time(preview: RunPreview, runs: int = 1) -> None:
-    """About how long, and what runs first."""
+def render_time(preview: RunPreview, share: RunShare, runs: int = 1) -> None:
+    """Whether it would have to wait and for what, about how long it takes, and what it is given."""
+    if wait := run_words.waits_for(preview.waiting):
+        st.markdown(f":orange[:material/hourglass_top:] {text.markdown(wait)}")
     source = "measured on this machine" if preview.measured else "typical for two cores"
     st.caption(
         f"{formats.about(preview.seconds_total * runs).capitalize()} for all epochs "
         f"({formats.duration(preview.seconds_per_epoch)} an epoch, {source})."
     )
-    if wait := run_words.waits_for(preview.waiting):
-        st.caption(f":material/hourglass_top: {text.markdown(wait)}")
+    st.caption(text.markdown(run_words.share_words(share)))
 
 
 def _facts(preview: RunPreview) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from marsseg.ui import formats, keys
+from marsseg.ui import formats, keys, run_picks
 
 if TYPE_CHECKING:
     from marsseg.store.records import RunRecord
@@ -40,79 +40,85 @@ def load_finished(
     return Finished(runs, _read_scores(), tuple(tags))
 
 
-def render_filters(finished: Finished) -> list[RunRecord]:
+def render_finished(finished: Finished, chosen: str) -> list[RunRecord]:
+    """Draw filters and table, the chosen run selected; returns the runs picked where they are several."""
+    passing = _filter(finished)[:MOST_ROWS]
+    several = run_picks.several(passing)
+    if passing:
+        _table(passing, finished.scores, {run.id for run in several} or {chosen})
+    return several
+
+
+def _filter(finished: Finished) -> list[RunRecord]:
     """Draw the filters, which stand in the address, and return the runs that pass them."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    archived = _heading(any(run.archived for run in finished.runs))
+    with st.container(horizontal=True):
         words = st.text_input(
-            "Find", key=keys.RUNS_WORDS, bind="query-params", width=240, icon=":material/search:",
-            placeholder="Name, reason, notes or id",
-        )  # fmt: skip
-        statuses = st.pills(
-            "Status", list(_MARKS), selection_mode="multi", key=keys.RUNS_STATUS, bind="query-params",
-            format_func=lambda status: _MARKS[status], width="content",
+            "Find", key=keys.RUNS_WORDS, bind="query-params", width=230, icon=":material/search:",
+            placeholder="Name, reason, notes, id",
         )  # fmt: skip
         tags = []
         if finished.tags:
             tags = st.multiselect(
-                "Tags", finished.tags, key=keys.RUNS_TAG, bind="query-params", width=220,
-                placeholder="All",
+                "Tags", finished.tags, key=keys.RUNS_TAG, bind="query-params", width=180, placeholder="All",
             )  # fmt: skip
-        archived = st.toggle("Show archived", key=keys.RUNS_ARCHIVED, bind="query-params")
-    return [run for run in finished.runs if _passes(run, words or "", statuses, tags, archived)]
+        statuses = st.pills(
+            "Status", list(_MARKS), selection_mode="multi", key=keys.RUNS_STATUS, bind="query-params",
+            width="content",
+        )  # fmt: skip
+    passing = [run for run in finished.runs if _passes(run, words or "", statuses, tags, archived)]
+    if not passing:
+        all_archived = all(run.archived for run in finished.runs)
+        st.caption("All runs that ended are archived." if all_archived else "No run passes these filters.")
+    if len(passing) > MOST_ROWS:
+        st.caption(
+            f"The newest {formats.count(MOST_ROWS)} of {formats.count(len(passing))}; narrow the filters to "
+            "find older ones."
+        )
+    return passing
+
+
+def _heading(any_archived: bool) -> bool:
+    """The title; returns whether archived runs are to be shown too."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("Finished", width="stretch", anchor=False)
+        if not any_archived:
+            return False
+        return bool(st.toggle("Show archived", key=keys.RUNS_ARCHIVED, bind="query-params"))
 
 
 def _passes(run: RunRecord, words: str, statuses: Sequence[str], tags: Sequence[str], archived: bool) -> bool:
-    if run.archived and not archived:
-        return False
-    if statuses and run.status not in statuses:
+    if (run.archived and not archived) or (statuses and run.status not in statuses):
         return False
     if not set(tags) <= set(run.tags):
         return False
+    if not words:
+        return True
     text = "\n".join((run.name, run.reason, run.notes, run.id, *run.tags)).casefold()
     return all(word in text for word in words.casefold().split())
 
 
-def render_run_table(
-    finished: Finished, picked: Sequence[str], *, on_pick: Callable[[list[str]], object]
-) -> list[RunRecord]:
-    """Draw filters and the newest runs that pass them, those picked selected; returns these.
-
-    A click into a row picks that run alone; ticking boxes picks several.
-    """
-    st.subheader("Finished", anchor=False)
-    runs = render_filters(finished)
-    if not runs:
-        st.caption("No run passes these filters.")
-        return []
-    _table(runs, finished.scores, picked, on_pick)
-    return [run for run in runs[:MOST_ROWS] if run.id in set(picked)]
-
-
-def _table(
-    runs: Sequence[RunRecord],
-    scores: Mapping[str, float],
-    picked: Sequence[str],
-    on_pick: Callable[[list[str]], object],
-) -> None:
+def _table(shown: Sequence[RunRecord], scores: Mapping[str, float], selected: set[str]) -> None:
+    """A click into a row picks that run alone; ticking boxes picks several."""
     import pandas as pd  # not before there is a table: it takes a third of a second
 
-    shown = runs[:MOST_ROWS]
     ids = [run.id for run in shown]
     key = keys.run_table(hash(tuple(ids)))
-    _select(key, [row for row, run_id in enumerate(ids) if run_id in set(picked)])
+    _select(key, [row for row, run_id in enumerate(ids) if run_id in selected])
 
     def pick() -> None:
         selection = st.session_state[key]["selection"]
         if cells := selection["cells"]:
-            on_pick([ids[cells[0][0]]])
+            run_picks.pick_one(ids[cells[0][0]])
         else:
-            on_pick([ids[row] for row in selection["rows"]])
+            run_picks.pick([ids[row] for row in selection["rows"]])
 
+    tags = st.column_config.MultiselectColumn(color="gray", width="small")
     st.dataframe(
         pd.DataFrame([_cells(run, scores.get(run.id)) for run in shown]),
         column_config={
             "Name": st.column_config.TextColumn(width=280),
-            "Tags": st.column_config.MultiselectColumn(color="gray", width="small"),
+            "Tags": tags if any(run.tags for run in shown) else None,
             "Started": st.column_config.DatetimeColumn(format="D MMM, HH:mm"),
             "Test mean IoU": st.column_config.NumberColumn(
                 format="%.3f", help="Terrain lens, terrain-only decoding"
@@ -129,11 +135,6 @@ def _table(
         placeholder=formats.UNKNOWN,
         alt="Runs that have ended, newest first",
     )
-    if len(runs) > len(shown):
-        st.caption(
-            f"The newest {formats.count(len(shown))} of {formats.count(len(runs))}; narrow the filters "
-            "to find older ones."
-        )
 
 
 def _select(key: str, rows: list[int]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from marsseg.ui import formats, text
 
 if TYPE_CHECKING:
-    from marsseg.services import Waiting
+    from marsseg.services import RunShare, Waiting
     from marsseg.store.records import Progress, RunRecord
 
 PRIORITIES = {1: "High", 0: "Normal", -1: "Low"}
@@ -62,6 +62,12 @@ def priority_name(priority: int) -> str:
     return PRIORITIES.get(priority, str(priority))
 
 
+def priority_label(priority: int) -> str:
+    """The same where it stands alone: "High priority", "Priority 5"."""
+    known = PRIORITIES.get(priority)
+    return f"{known} priority" if known else f"Priority {priority}"
+
+
 def phase_text(run: RunRecord) -> str:
     """What the run is doing, e.g. "epoch 3/40, step 12/125"."""
     if run.status == "stopping":
@@ -101,6 +107,17 @@ def waits_for(waiting: Waiting) -> str:
     if sentence and waiting.seconds and not waiting.paused:
         return f"{sentence} {formats.about(waiting.seconds).capitalize()} until a slot is free."
     return sentence
+
+
+def share_words(share: RunShare) -> str:
+    """What a run is given, e.g. "Trains on 2 of 4 CPU cores; 2 runs at a time."."""
+    if share.gpus:
+        names = ", ".join(f"{gpu.name} ({formats.size(gpu.memory_bytes)})" for gpu in share.gpus)
+        where = f"Trains on one of {len(share.gpus)} GPUs: {names}"
+        where = where if len(share.gpus) > 1 else f"Trains on the GPU, {names}"
+    else:
+        where = f"Trains on {share.threads} of {share.cores} CPU core{'s' if share.cores > 1 else ''}"
+    return f"{where}; {share.slots} run{'s' if share.slots > 1 else ''} at a time."
 
 
 def remedy(reason: str) -> Remedy:

@@ -15,9 +15,10 @@ from marsseg import services
 from marsseg.services import imports
 from marsseg.services import lab as lab_module
 from marsseg.services.lab import Lab
+from marsseg.store.records import Phase, Progress, RunRecord, RunStatus
 from tests.inference.conftest import METADATA, brightness_weights, write_network
-from tests.pages.driver import AWKWARD
-from tests.support.labs import config, finish_run, make_lab
+from tests.pages.driver import AWKWARD, REASON
+from tests.support.labs import config, finish_run, make_lab, queue_run, start_run
 
 OpenHome = Callable[[Path], Lab]
 _SCAN = manifest_scanner.scan_component_manifests
@@ -106,6 +107,26 @@ def lab(open_home: OpenHome, plain_home: Path, tmp_path: Path) -> Lab:
 def scored(open_home: OpenHome, scored_home: Path, tmp_path: Path) -> Lab:
     """A lab of the test's own with four scored runs."""
     return open_home(_copied(scored_home, tmp_path))
+
+
+@pytest.fixture
+def training(lab: Lab) -> RunRecord:
+    """An active run in its third epoch of eight."""
+    run, token = start_run(lab, queue_run(lab, config(), f"busy {AWKWARD}").id)
+    lab.store.report_progress(run.id, token, Progress(Phase.TRAINING, 3, 8, 5, 10, 41.5, 240.0))
+    return services.get_run(lab, run.id)
+
+
+@pytest.fixture
+def failed(lab: Lab) -> RunRecord:
+    run, token = start_run(lab, queue_run(lab, config(train__seed=3), "gone wrong").id)
+    lab.store.finish(run.id, token, RunStatus.FAILED, REASON)
+    return services.get_run(lab, run.id)
+
+
+@pytest.fixture
+def queued(lab: Lab) -> list[RunRecord]:
+    return [queue_run(lab, config(train__seed=seed), f"waits {seed}") for seed in (10, 11, 12)]
 
 
 def _copied(home: Path, target: Path) -> Path:

@@ -10,8 +10,11 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
 from marsseg.settings import PROJECT_ROOT
+from marsseg.store.records import RunRecord
+from marsseg.ui import keys
 
 PAGES = ("data", "train", "study", "runs", "leaderboard", "masks", "segment")
+REASON = "Loss became NaN in epoch 3, step 41; the last finite weights are kept."
 AWKWARD = "<b>x</b> **y** $z$ :red[no] [a](b)"
 _MARKED = ("<b>x", "**y**", "$z$", ":red[no]", "[a](b)")
 _SPEAKING = (
@@ -34,7 +37,9 @@ def go_to(app: AppTest, page: str) -> AppTest:
 
 def words(app: AppTest) -> str:
     """Everything that the page says in Markdown, one element a line."""
-    return "\n".join(str(element.value) for kind in _SPEAKING for element in getattr(app, kind))
+    said = [str(element.value) for kind in _SPEAKING for element in getattr(app, kind)]
+    titles = [element.proto.title for kind in ("error", "warning") for element in getattr(app, kind)]
+    return "\n".join([*said, *titles, *(block.proto.dialog.title for block in app.get("dialog"))])
 
 
 def button(app: AppTest, label: str) -> Any:
@@ -50,15 +55,21 @@ def press(app: AppTest, label: str) -> AppTest:
     return button(app, label).click().run()
 
 
+def press_of(app: AppTest, action: str, run: RunRecord) -> AppTest:
+    """Press the button that does something to one run."""
+    return app.get_by_key(keys.run_button(action, run.id)).click().run()
+
+
 def labels(app: AppTest) -> set[str]:
     """Labels of all buttons."""
     return {element.label for element in app.button}
 
 
-def pick_row(app: AppTest, row: int, table: int = 0) -> AppTest:
-    """Select one row of a table as a click would, which AppTest cannot do by itself yet."""
+def pick_row(app: AppTest, *rows: int, table: int = 0, cell: tuple[int, str] | None = None) -> AppTest:
+    """Tick rows of a table, or click a cell, as a person would, which AppTest cannot do by itself yet."""
     states = app._tree.get_widget_states()
-    selection = json.dumps({"selection": {"rows": [row], "columns": [], "cells": []}})
+    cells = [] if cell is None else [cell]
+    selection = json.dumps({"selection": {"rows": rows, "columns": [], "cells": cells}})
     states.widgets.append(WidgetState(id=app.dataframe[table].proto.id, string_value=selection))
     return app._run(states)
 

@@ -1,4 +1,4 @@
-"""Runs: what is active, what waits, what has ended, and one run in detail."""
+"""Runs: what is active, and what has ended, one by one or several at once."""
 
 from __future__ import annotations
 
@@ -7,57 +7,40 @@ from streamlit.testing.v1 import AppTest
 
 from marsseg import services
 from marsseg.services.lab import Lab
-from marsseg.store.records import Phase, Progress, RunRecord, RunStatus
-from marsseg.ui import keys
+from marsseg.store.records import RunRecord, RunStatus
+from marsseg.ui import keys, run_table
 from tests.pages.driver import (
     AWKWARD,
+    REASON,
+    button,
     charts,
     go_to,
-    labels,
     open_page,
     pick_row,
     press,
+    press_of,
     read_as_markup,
-    viewers,
     words,
 )
-from tests.support.labs import config, queue_run, start_run
-
-REASON = "Loss became NaN in epoch 3, step 41; the last finite weights are kept."
+from tests.support.labs import config, finish_run, queue_run, start_run
 
 
-def press_of(app: AppTest, action: str, run: RunRecord) -> AppTest:
-    """Press the button that does something to one run."""
-    return app.get_by_key(keys.run_button(action, run.id)).click().run()
+def table_ids(app: AppTest) -> list[str]:
+    """Ids in the table of finished runs, from top to bottom; none where there is no table."""
+    return app.dataframe[0].value["Id"].tolist() if app.dataframe else []
 
 
-def reasons(app: AppTest) -> list[str]:
-    """Why runs on the page went wrong, as it stands out."""
-    return [error.proto.title for error in app.error]
-
-
-def view(app: AppTest, name: str) -> AppTest:
-    return app.get_by_key(keys.RUN_VIEW).set_value(name).run()
+def press_for_all(app: AppTest, action: str) -> AppTest:
+    """Press a button of the bar for several runs, or of the question that it opened."""
+    return app.get_by_key(keys.runs_button(action)).click().run()
 
 
 @pytest.fixture
-def training(lab: Lab) -> RunRecord:
-    """An active run in its third epoch of eight."""
-    run, token = start_run(lab, queue_run(lab, config(), f"busy {AWKWARD}").id)
-    lab.store.report_progress(run.id, token, Progress(Phase.TRAINING, 3, 8, 5, 10, 41.5, 240.0))
-    return services.get_run(lab, run.id)
-
-
-@pytest.fixture
-def failed(lab: Lab) -> RunRecord:
-    run, token = start_run(lab, queue_run(lab, config(train__seed=3), "gone wrong").id)
-    lab.store.finish(run.id, token, RunStatus.FAILED, REASON)
-    return services.get_run(lab, run.id)
-
-
-@pytest.fixture
-def queued(lab: Lab) -> list[RunRecord]:
-    return [queue_run(lab, config(train__seed=seed), f"waits {seed}") for seed in (10, 11, 12)]
+def failed_of(scored: Lab) -> RunRecord:
+    """A run that failed, the newest beside those that have scores."""
+    run, token = start_run(scored, queue_run(scored, config(train__seed=3), "gone wrong").id)
+    scored.store.finish(run.id, token, RunStatus.FAILED, REASON)
+    return services.get_run(scored, run.id)
 
 
 def test_an_active_run_has_a_card_that_says_how_far_it_is(training: RunRecord) -> None:
@@ -78,6 +61,34 @@ def test_stop_asks_the_worker_and_cannot_be_pressed_twice(lab: Lab, training: Ru
     assert "Stopping" in words(app)
 
 
+def test_stop_now_says_what_is_lost_and_may_follow_a_stop(lab: Lab, training: RunRecord) -> None:
+    app = press_of(open_page("runs"), "stop", training)
+    assert "no test score" in words(app)
+    assert not services.get_run(lab, training.id).stop_now
+    press_of(app, "stop_now", training)
+    assert services.get_run(lab, training.id).stop_now
+    assert app.get_by_key(keys.run_button("stop_now", training.id)).disabled
+    assert "stopping at once" in app.progress[0].text
+
+
+def test_a_stop_that_comes_too_late_is_said_in_a_sentence(lab: Lab, training: RunRecord) -> None:
+    app = open_page("runs")
+    assert training.token is not None
+    lab.store.finish(training.id, training.token, RunStatus.COMPLETED, "8 epochs")
+    press_of(app, "stop", training)
+    assert not app.exception
+    assert "nothing to stop" in app.toast[0].value
+
+
+def test_a_run_launched_again_says_so_in_small_print(lab: Lab) -> None:
+    run, token = start_run(lab, queue_run(lab, config(), "once more").id)
+    lab.store.mark_lost(run.id, token, "The machine was restarted.")
+    lab.store.requeue(run.id)
+    claimed = lab.store.claim_next(10, threads=2, gpus=["GPU-0123456789"])
+    assert claimed is not None
+    assert "GPU 01234567 · 2 threads · attempt 2" in words(open_page("runs"))
+
+
 def test_an_active_run_opens_from_its_card_though_another_is_chosen(
     lab: Lab, training: RunRecord, failed: RunRecord
 ) -> None:
@@ -87,34 +98,6 @@ def test_an_active_run_opens_from_its_card_though_another_is_chosen(
     assert app.query_params["run"] == training.id
     assert "busy" in app.subheader[-1].value
     assert not app.error  # the failed run's reason has gone with its details
-
-
-def test_the_queue_can_be_put_in_another_order(lab: Lab, queued: list[RunRecord]) -> None:
-    first, second, third = queued
-    app = open_page("runs")
-    assert app.get_by_key(keys.run_button("up", first.id)).disabled
-    assert app.get_by_key(keys.run_button("down", third.id)).disabled
-    press_of(app, "down", first)
-    assert [run.id for run in services.queue(lab)] == [second.id, first.id, third.id]
-    press_of(app, "up", third)
-    assert [run.id for run in services.queue(lab)] == [second.id, third.id, first.id]
-    said = words(app)
-    assert said.index("waits 11") < said.index("waits 12") < said.index("waits 10")
-
-
-def test_a_waiting_run_can_be_removed(lab: Lab, queued: list[RunRecord]) -> None:
-    app = press_of(open_page("runs"), "remove", queued[1])
-    assert [run.id for run in services.queue(lab)] == [queued[0].id, queued[2].id]
-    assert services.get_run(lab, queued[1].id).status is RunStatus.STOPPED
-    assert not app.exception
-
-
-def test_a_run_started_meanwhile_is_not_removed_but_stopped(lab: Lab, queued: list[RunRecord]) -> None:
-    app = open_page("runs")
-    run, _ = start_run(lab, queued[0].id)
-    press_of(app, "remove", run)
-    assert not app.exception
-    assert services.get_run(lab, run.id).status is RunStatus.STOPPING
 
 
 def test_finished_runs_stand_in_a_table_with_score_and_reason(scored: Lab) -> None:
@@ -145,6 +128,15 @@ def test_a_row_that_is_picked_opens_the_run_and_stands_in_the_address(scored: La
     assert f"id {run_id}" in words(app)
 
 
+def test_a_click_into_a_row_shows_that_run_alone(scored: Lab) -> None:
+    app = pick_row(open_page("runs"), 0, 1)
+    run_id = table_ids(app)[2]
+    pick_row(app, 0, 1, cell=(2, "Name"))
+    assert app.query_params["run"] == run_id
+    assert "chosen" not in words(app)
+    assert f"id {run_id}" in words(app)
+
+
 def test_a_run_of_the_address_that_is_gone_is_said(scored: Lab) -> None:
     app = open_page("runs", run="r-nothing")
     assert not app.exception
@@ -152,103 +144,138 @@ def test_a_run_of_the_address_that_is_gone_is_said(scored: Lab) -> None:
     assert len(app.dataframe) == 1
 
 
-def test_each_view_of_a_run(scored: Lab) -> None:
-    run = services.list_runs(scored)[0]
-    app = open_page("runs", run=run.id)
-    assert charts(app) == 3
-    view(app, "Masks over epochs")
-    assert viewers(app)[0]["timeline"]["labels"] == [0, 1, 2, 3]
-    assert charts(app) == 0
-    view(app, "Log")
-    assert "last words" in app.code[0].value
-    app.get_by_key(keys.LOG_SEARCH).set_value("EPOCH 2").run()
-    assert app.code[0].value == "epoch 2/3"
-    assert [element.label for element in app.download_button] == ["Download the log (31 B)"]
-    view(app, "Configuration")
-    assert "Squeeze-and-Excitation" in app.table[0].value["Field"].tolist()
-    assert '"squeeze_excite": true' in app.code[0].value
-    view(app, "Timeline")
-    kinds = [item["kind"] for item in viewers(app)[0]["items"]]
-    assert kinds[:3] == ["Queued", "Starting", "Running"]
-    assert kinds[-1] == "Completed"
-    view(app, "Provenance")
-    assert app.code[0].value == services.reproduce(scored, run.id).command
-    assert not app.exception
-    assert not read_as_markup(app)
-
-
-def test_views_of_a_run_that_has_nothing_yet(failed: RunRecord) -> None:
-    app = open_page("runs", run=failed.id)
-    assert "Curves appear after the first epoch" in words(app)
-    for name, says in (
-        ("Masks over epochs", "as soon as training begins"),
-        ("Log", "Nothing has been logged"),
-    ):
-        assert says in words(view(app, name))
-    assert not app.exception
-
-
-def test_a_failed_run_says_why_and_can_be_resumed(lab: Lab, failed: RunRecord, woken: list[str]) -> None:
-    app = open_page("runs", run=failed.id)
-    assert reasons(app) == [REASON]
-    assert "lower learning rate" in app.error[0].value
-    press(app, "Resume")
-    assert services.get_run(lab, failed.id).status is RunStatus.QUEUED
-    assert set(woken) == {str(lab.settings.home)}
-    assert "Queued again" in app.toast[0].value
-    assert not app.error
-
-
-def test_a_completed_run_is_not_offered_to_be_resumed(scored: Lab) -> None:
-    app = open_page("runs", run=services.list_runs(scored)[0].id)
-    assert "Resume" not in labels(app)
-
-
-def test_a_resume_that_comes_too_late_is_said_in_a_sentence(lab: Lab, failed: RunRecord) -> None:
-    app = open_page("runs", run=failed.id)
-    services.resume(lab, failed.id)
-    press(app, "Resume")
-    assert not app.exception
-    assert failed.id in app.toast[0].value
-
-
-def test_delete_says_what_goes_and_then_deletes(scored: Lab) -> None:
-    run = services.list_runs(scored)[0]
-    app = press(open_page("runs", run=run.id), "Delete …")
-    said = words(app)
-    assert "Its scores leave the leaderboard" in said
-    assert f"{services.plan_deletion(scored, [run.id]).files} files" in said
-    assert services.find_run(scored, run.id)
-    press(app, "Delete 1 run")
-    assert services.find_run(scored, run.id) is None
-    assert not scored.settings.run_dir(run.id).exists()
-    assert f"Deleted {run.id}" in app.toast[0].value
-    assert "run" not in app.query_params
-    assert run.id not in app.dataframe[0].value["Id"].tolist()
-    assert "Delete 1 run" not in labels(app)
-
-
-def test_a_deletion_that_is_thought_over_deletes_nothing(scored: Lab) -> None:
-    run = services.list_runs(scored)[0]
-    app = press(open_page("runs", run=run.id), "Delete …")
-    press(app, "Keep")
-    assert "Delete 1 run" not in labels(app)
-    assert services.find_run(scored, run.id)
-
-
-def test_a_new_name_is_kept(scored: Lab) -> None:
-    run = services.list_runs(scored)[0]
-    app = open_page("runs", run=run.id)
-    app.get_by_key(keys.run_button("name", run.id)).set_value(f"  {AWKWARD} again ").run()
-    assert services.get_run(scored, run.id).name == f"{AWKWARD} again"
-    assert app.dataframe[0].value["Name"][0] == f"{AWKWARD} again"
-    assert not read_as_markup(app)
-
-
-def test_a_run_that_was_watched_stays_on_show_when_it_ends(lab: Lab) -> None:
-    run, token = start_run(lab, queue_run(lab, config(), "watched").id)
-    app = open_page("runs")
-    lab.store.finish(run.id, token, RunStatus.FAILED, REASON)
+def test_the_chosen_runs_stay_chosen_when_another_one_ends(scored: Lab) -> None:
+    app = pick_row(open_page("runs"), 1, 3)
+    ids = table_ids(app)
+    finish_run(scored, config(train__seed=9), epochs=1)
     app.run()
-    assert reasons(app) == [REASON]
-    assert app.query_params["run"] == run.id
+    assert len(table_ids(app)) == len(ids) + 1
+    assert "**2 runs** chosen" in words(app)
+    press_for_all(app, "archive")
+    assert {run.id for run in services.list_runs(scored, archived=True)} == {ids[1], ids[3]}
+
+
+def test_masks_of_several_runs_are_one_press_away(scored: Lab) -> None:
+    app = pick_row(open_page("runs"), 0, 2)
+    first, _, second, _ = table_ids(app)
+    press(app, "Compare masks")
+    assert [title.value for title in app.title] == ["Masks"]
+    assert app.query_params["runs"] == f"{first},{second}"
+
+
+def test_masks_cannot_be_compared_where_a_run_has_none(scored: Lab, failed_of: RunRecord) -> None:
+    app = pick_row(open_page("runs"), 0, 1)
+    assert table_ids(app)[0] == failed_of.id
+    assert button(app, "Compare masks").disabled
+
+
+def test_several_runs_are_archived_and_come_back(scored: Lab) -> None:
+    app = pick_row(open_page("runs"), 0, 1)
+    ids = table_ids(app)
+    press_for_all(app, "archive")
+    assert table_ids(app) == ids[2:]
+    app.get_by_key(keys.RUNS_ARCHIVED).set_value(True).run()
+    assert table_ids(app) == ids
+    assert app.dataframe[0].value["Status"][0] == "✓ completed · archived"
+    press(pick_row(app, 0, 1), "Unarchive")
+    assert not services.list_runs(scored, archived=True)
+
+
+def test_tags_are_added_to_several_runs(scored: Lab) -> None:
+    services.set_tags(scored, services.list_runs(scored)[0].id, ["old"])
+    app = pick_row(open_page("runs"), 0, 1)
+    ids = table_ids(app)
+    assert app.get_by_key(keys.runs_button("tag")).disabled
+    app.get_by_key(keys.RUNS_NEW_TAGS).set_value(["old"]).run()
+    press_for_all(app, "tag")
+    assert [services.get_run(scored, run_id).tags for run_id in ids[:3]] == [("old",), ("old",), ()]
+    assert app.get_by_key(keys.RUNS_NEW_TAGS).value == []
+
+
+def test_deleting_several_runs_asks_and_names_what_goes(scored: Lab, failed_of: RunRecord) -> None:
+    app = press_for_all(pick_row(open_page("runs"), 0, 1), "delete")
+    said, ids = words(app), table_ids(app)
+    for part in ("Delete 2 runs?", "gone wrong", *ids[:2], "scores of 1 run leave", "cannot be undone"):
+        assert part in said
+    assert not read_as_markup(app)
+    press_for_all(app, "delete_for_good")
+    assert table_ids(app) == ids[2:]
+    assert services.find_run(scored, failed_of.id) is None
+    assert not scored.settings.run_dir(ids[1]).exists()
+    assert "Deleted 2 runs" in app.toast[0].value
+    assert "chosen" not in words(app)
+
+
+def test_a_question_that_is_declined_deletes_nothing(scored: Lab) -> None:
+    app = press_for_all(pick_row(open_page("runs"), 0, 1), "delete")
+    before = table_ids(app)
+    assert not press_for_all(app, "keep").get("dialog")
+    assert table_ids(app) == before
+    assert "**2 runs** chosen" in words(app)
+
+
+def test_a_question_about_runs_that_are_gone_closes_by_itself(scored: Lab) -> None:
+    app = press_for_all(pick_row(open_page("runs"), 0, 1), "delete")
+    services.delete(scored, [table_ids(app)[0]])
+    app.run()
+    assert not app.exception
+    assert not app.get("dialog")
+
+
+def test_a_run_resumed_meanwhile_keeps_all_from_being_deleted(scored: Lab, failed_of: RunRecord) -> None:
+    app = press_for_all(pick_row(open_page("runs"), 0, 1), "delete")
+    services.resume(scored, failed_of.id)
+    press_for_all(app, "delete_for_good")
+    assert "cannot be deleted" in app.toast[0].value
+    assert len(services.list_runs(scored)) == 5
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "names"),
+    [
+        (keys.RUNS_WORDS, "residual BATCH", ["+residual, batch 4"]),
+        (keys.RUNS_WORDS, "nan step", ["gone wrong"]),
+        (keys.RUNS_STATUS, ["failed", "lost"], ["gone wrong"]),
+        (keys.RUNS_TAG, ["paper"], ["gone wrong"]),
+        (keys.RUNS_WORDS, "nowhere", []),
+    ],
+)
+def test_filters_narrow_the_table(
+    scored: Lab, failed_of: RunRecord, key: str, value: object, names: list[str]
+) -> None:
+    services.set_tags(scored, failed_of.id, ["paper", "nan"])
+    app = open_page("runs")
+    app.get_by_key(key).set_value(value).run()
+    assert (app.dataframe[0].value["Name"].tolist() if app.dataframe else []) == names
+    assert names or "No run passes these filters" in words(app)
+
+
+def test_filters_in_the_address_are_taken_over(scored: Lab, failed_of: RunRecord) -> None:
+    assert table_ids(open_page("runs", status="failed")) == [failed_of.id]
+    assert failed_of.id not in table_ids(open_page("runs", words="residual"))
+
+
+def test_only_the_newest_of_very_many_runs_are_drawn(scored: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = table_ids(open_page("runs"))
+    monkeypatch.setattr(run_table, "MOST_ROWS", 3)
+    app = open_page("runs")
+    assert table_ids(app) == ids[:3]
+    assert "newest 3 of 4" in words(app)
+
+
+def test_runs_are_read_again_only_when_something_happened(
+    scored: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(lab: Lab, **options: bool) -> list[RunRecord]:
+        reads.append(services.store_version(lab))
+        return reading(lab, **options)
+
+    reads: list[int] = []
+    reading = services.finished_runs
+    monkeypatch.setattr(services, "finished_runs", read)
+    app = open_page("runs")
+    app.run()
+    assert len(reads) == 1
+    services.set_notes(scored, services.list_runs(scored)[0].id, "seen")
+    app.run()
+    assert len(reads) == 2

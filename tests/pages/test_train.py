@@ -9,11 +9,11 @@ from marsseg import services
 from marsseg.config import iter_fields
 from marsseg.presets import PRESETS
 from marsseg.services.lab import Lab
-from marsseg.store.records import RunStatus
+from marsseg.store.records import Phase, Progress, RunStatus
 from marsseg.ui import keys
 from marsseg.ui.kinds import Kind, shape_of
-from tests.pages.driver import button, charts, go_to, open_page, press, words
-from tests.support.labs import DATASET, config, finish_run, queue_run
+from tests.pages.driver import AWKWARD, button, charts, go_to, open_page, press, read_as_markup, words
+from tests.support.labs import DATASET, config, finish_run, queue_run, start_run
 
 
 def widget_keys(app: AppTest) -> set[str]:
@@ -239,3 +239,30 @@ def test_a_start_leads_to_the_new_run_whatever_was_on_show_before(form: AppTest,
     go_to(form, "train")
     press(form, "Start")
     assert form.query_params["run"] == services.queue(lab)[0].id
+
+
+def test_a_run_that_would_have_to_wait_says_for_what(form: AppTest, lab: Lab) -> None:
+    assert "Waits" not in words(form)
+    run, token = start_run(lab, queue_run(lab, config(), f"busy {AWKWARD}").id)
+    lab.store.report_progress(run.id, token, Progress(Phase.TRAINING, 3, 8, 5, 10, 41.5, 240.0))
+    queue_run(lab, config(train__seed=1))
+    said = words(form.run())
+    assert "the only slot is taken by “busy" in said
+    assert "with 1 run ahead in the queue. About 4 min until a slot is free." in said
+    assert not read_as_markup(form)
+    services.pause_queue(lab)
+    assert "the queue is paused" in words(form.run())
+
+
+def test_a_higher_priority_waits_for_fewer_and_is_what_is_queued(form: AppTest, lab: Lab) -> None:
+    queue_run(lab, config())
+    assert "1 run ahead" in words(form.run())
+    form.get_by_key(keys.TRAIN_PRIORITY).set_value(1).run()
+    assert "ahead" not in words(form)
+    press(form, "Start")
+    assert [run.priority for run in services.queue(lab)] == [1, 0]
+
+
+def test_what_a_run_is_given_is_said_beside_start(form: AppTest, lab: Lab) -> None:
+    share = services.run_share(lab)
+    assert f"Trains on {share.threads} of {share.cores} CPU core" in words(form)

@@ -58,7 +58,7 @@ def finish_run(
     queued = queue_run(lab, run_config, name)
     run, token = start_run(lab, queued.id)
     for epoch in range(1, epochs + 1):
-        lab.store.add_epoch(run.id, token, _epoch(epoch, error_rate))
+        lab.store.add_epoch(run.id, token, epoch_record(epoch, error_rate))
     _write_predictions(lab, run, token, error_rate)
     lab.store.record_facts(run.id, token, parameters=12_345, class_weights=(0.0, 1.0, 1.0, 1.0, 1.0))
     lab.store.finish(run.id, token, status, f"{epochs} epochs", best_epoch=epochs or None)
@@ -75,7 +75,8 @@ def start_run(lab: Lab, run_id: str) -> tuple[RunRecord, str]:
     return run, token
 
 
-def _epoch(epoch: int, error_rate: float) -> EpochRecord:
+def epoch_record(epoch: int, error_rate: float = 0.2, checkpoint: str | None = None) -> EpochRecord:
+    """What an epoch may have measured."""
     return EpochRecord(
         epoch=epoch,
         loss=1.0 / epoch,
@@ -85,6 +86,7 @@ def _epoch(epoch: int, error_rate: float) -> EpochRecord:
         learning_rate=1e-3,
         seconds=2.0,
         images_per_second=40.0,
+        checkpoint=checkpoint,
     )
 
 

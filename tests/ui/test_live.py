@@ -84,3 +84,25 @@ def test_an_idle_watch_looks_now_and_then_if_told_to() -> None:
     with mock.patch("streamlit.fragment", wraps=st.fragment) as fragment:
         AppTest.from_function(script, kwargs={"idle_every": 10}).run()
     assert fragment.call_args.kwargs["run_every"] == 10
+
+
+def test_a_part_whose_run_is_gone_runs_the_page_again():
+    def script():
+        import streamlit as st
+
+        from marsseg.errors import NotFoundError
+        from marsseg.ui import live
+
+        state = st.session_state
+        state["runs"] = state.get("runs", 0) + 1
+
+        def draw():
+            if state["runs"] == 1:
+                raise NotFoundError("gone")
+            st.write("drawn")
+
+        live.refresh("part", draw, lambda: False)
+
+    app = AppTest.from_function(script).run()
+    assert not app.exception
+    assert (app.session_state["runs"], app.markdown[0].value) == (2, "drawn")

@@ -60,3 +60,7 @@ def test_chart_labels_hold_no_tags_and_no_latex():
 )
 def test_shorten(typed, shown):
     assert text.shorten(typed) == shown
+
+
+def test_notes_keep_lines_and_show_pictures_as_text():
+    assert text.notes("*one*\ntwo ![x](http://a/b.png)") == "*one*  \ntwo !\\[x](http://a/b.png)"
