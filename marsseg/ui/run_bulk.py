@@ -106,7 +106,7 @@ def _compare(ids: Sequence[str], scored: Collection[str], most: int) -> None:
         key=keys.runs_button("compare"),
         icon=":material/compare:",
         disabled=not 1 <= len(wanted) <= most or len(wanted) < len(ids),
-        help=f"For up to {most} runs that have been evaluated, and so have masks.",
+        help=f"For up to {most} runs that have masks, so that have been evaluated.",
     ):
         st.switch_page("pages/masks.py", query_params={keys.RUNS: ",".join(wanted)})
 

@@ -68,7 +68,5 @@ def _packages(known: Any) -> str:
 def _machine(run: RunRecord) -> str:
     known = run.provenance
     threads = known.get("intra_op_threads") or run.threads
-    share = f"{threads} of {known['cores']} CPU threads" if known.get("cores") else f"{threads} CPU threads"
-    driver = f"driver {known['gpu_driver']}" if known.get("gpu_driver") else ""
-    parts = [known.get("device"), driver, share if threads else "", known.get("platform")]
+    parts = [known.get("device"), f"{threads} CPU threads" if threads else "", known.get("platform")]
     return ", ".join(str(part) for part in parts if part)
