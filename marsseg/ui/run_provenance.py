@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from marsseg.store.records import RunRecord
 
 _COMMIT_DIGITS = 12
+_SHA_DIGITS = 32
 _YES_OR_NO: dict[bool | None, str] = {True: "yes", False: "no"}
 
 
@@ -39,7 +40,7 @@ def _reproduce(reproduction: Reproduction) -> None:
 def _facts(run: RunRecord, reproduction: Reproduction) -> dict[str, str]:
     """Words by label; what was not recorded is left out."""
     known = run.provenance
-    sha256 = f"sha256 {known['dataset_sha256']}" if known.get("dataset_sha256") else ""
+    sha256 = f"sha256 {known['dataset_sha256'][:_SHA_DIGITS]}…" if known.get("dataset_sha256") else ""
     facts = {
         "Code": _code(reproduction),
         "Packages": _packages(known),
