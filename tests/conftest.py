@@ -19,6 +19,7 @@ from marsseg import services
 from marsseg.execution.launch import launch_scheduler
 from marsseg.settings import PROJECT_ROOT, Settings
 from marsseg.store.store import RunStore
+from tests.support.disks import Mount
 
 # Read by TensorFlow when it is first imported, here or in a worker that a test starts.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -95,6 +96,26 @@ def real_data_dir() -> Path:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture
+def mount() -> Iterator[Mount]:
+    """Mount a small disk at a folder, or remount it "ro" or "rw"; skips where that is not allowed."""
+    mounted: list[Path] = []
+
+    def mount_it(folder: Path, mode: str = "rw", megabytes: int = 64) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        how = f"remount,{mode}" if folder in mounted else f"{mode},size={megabytes}m"
+        command = ["mount", "-t", "tmpfs", "-o", how, "tmpfs", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
+        mounted.append(folder)
+        return folder
+
+    yield mount_it
+    for folder in dict.fromkeys(reversed(mounted)):
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def processes_of(home: Path) -> list[psutil.Process]:

@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import sqlite3
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -220,26 +219,3 @@ def arena(
     arena = Arena.make(settings, monkeypatch, small_course_file)
     yield arena
     arena.end()
-
-
-Mount = Callable[..., Path]
-
-
-@pytest.fixture
-def mount() -> Iterator[Mount]:
-    """Mount a small disk at a folder, or remount it "ro" or "rw"; skips where that is not allowed."""
-    mounted: list[Path] = []
-
-    def mount_it(folder: Path, mode: str = "rw", megabytes: int = 64) -> Path:
-        folder.mkdir(parents=True, exist_ok=True)
-        how = f"remount,{mode}" if folder in mounted else f"{mode},size={megabytes}m"
-        command = ["mount", "-t", "tmpfs", "-o", how, "tmpfs", str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
-        mounted.append(folder)
-        return folder
-
-    yield mount_it
-    for folder in dict.fromkeys(reversed(mounted)):
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -12,7 +12,7 @@ import pytest
 from marsseg import services
 from marsseg.services.lab import Lab
 from marsseg.settings import PROJECT_ROOT
-from tests.execution.conftest import Mount
+from tests.support.disks import Mount
 from tests.support.labs import config, finish_run, make_lab
 from tests.support.memory import PeakMemory
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -15,8 +14,8 @@ import pytest
 from marsseg import services
 from marsseg.settings import Settings
 from marsseg.store.records import RunStatus
-from tests.execution.conftest import Mount
 from tests.execution.killing import CONFIG, EPOCHS, Arena
+from tests.support.disks import Mount, filled
 
 pytestmark = pytest.mark.training
 
@@ -28,20 +27,6 @@ FULL = (
     r"disk full while saving epoch-0002-\w+\.npz: [\d.]+ [kM]B were needed, [\d.]+ [kM]B are free in .*\. "
     r"Make room, then resume the run\."
 )
-
-
-@contextlib.contextmanager
-def filled(folder: Path, *, free: int = 0) -> Iterator[None]:
-    """Leave only so many bytes on the disk of a folder while the block runs."""
-    filler = folder / "filler"
-    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
-        for size in (1 << 20, 1 << 12, 1):
-            with contextlib.suppress(OSError):
-                while True:
-                    file.write(bytes(size))
-    os.truncate(filler, filler.stat().st_size - free)
-    yield
-    filler.unlink()
 
 
 @pytest.fixture

@@ -8,8 +8,18 @@ from marsseg.training.pace import Pace
 def test_nothing_is_known_before_the_second_step():
     pace = Pace(batch_size=16, steps=10)
     pace.step_took(25.0)
+    assert pace.has_begun
     assert pace.images_per_second is None
+    assert pace.step_seconds is None
     assert pace.seconds_left(1, epochs_after_this=3) is None
+
+
+def test_a_step_takes_what_most_of_the_last_twenty_took():
+    pace = Pace(batch_size=16, steps=100)
+    assert not pace.has_begun
+    for seconds in (25.0, *[9.0] * 10, *[0.5] * 19, 60.0):
+        pace.step_took(seconds)
+    assert pace.step_seconds == 0.5
 
 
 def test_the_step_that_builds_the_graph_does_not_count():

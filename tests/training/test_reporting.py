@@ -11,8 +11,8 @@ from marsseg.errors import StateError, StoreError
 from marsseg.identity import ProcessIdentity
 from marsseg.settings import Settings
 from marsseg.store import RunStore
-from marsseg.store.records import NewRun, Phase, Progress
-from marsseg.training.reporting import Heartbeat, StopFlag, StoreReporter, persist
+from marsseg.store.records import EpochRecord, NewRun, Phase, Progress, RunStatus
+from marsseg.training.reporting import Heartbeat, HurriedError, StopFlag, StoreReporter, persist
 
 META = {"pairs": 9, "outlier_groups": []}
 
@@ -119,7 +119,7 @@ def test_a_worker_whose_run_was_launched_again_falls_silent(reporter):
 def test_a_store_that_fails_for_a_moment_is_asked_again(reporter, monkeypatch, caplog):
     heartbeat = Heartbeat(reporter, StopFlag())
     with monkeypatch.context() as patch:
-        patch.setattr(reporter.store, "heartbeat", lambda *_: 1 / 0)
+        patch.setattr(reporter.store, "heartbeat", lambda *_, **__: 1 / 0)
         heartbeat.beat()
     assert "could not be written" in caplog.text
     reporter.progress(Progress(Phase.TRAINING, 1, 1, 1, 1))
@@ -136,3 +136,61 @@ def test_facts_and_evaluations_arrive(reporter):
     (stored,) = reporter.store.list_evaluations([reporter.run_id], "test", "argmax")
     np.testing.assert_array_equal(stored.rows, [3, 8])
     np.testing.assert_array_equal(stored.confusions, confusions)
+
+
+def test_a_signal_is_told_to_the_store_once(reporter):
+    stop = StopFlag()
+    stop.set("SIGTERM")
+    stop.set("SIGINT")
+    reporter.progress(Progress(Phase.TRAINING, 1, 4, 3, 10))
+    heartbeat = Heartbeat(reporter, stop)
+    heartbeat.beat()
+    heartbeat.beat()
+    run = run_of(reporter)
+    assert (run.status, run.stop_requested) == (RunStatus.STOPPING, False)
+    newest, before = reporter.store.list_events(run.id)[:2]
+    assert (newest.kind, newest.message) == ("stopping", "Received SIGTERM; ends at the next batch.")
+    assert before.kind == "running"
+
+
+@pytest.mark.parametrize("phase", [Phase.EVALUATING, Phase.EXPORTING])
+def test_a_signal_during_evaluation_promises_what_is_true(reporter, phase):
+    stop = StopFlag()
+    stop.set("SIGTERM")
+    reporter.progress(Progress(phase, 4, 4))
+    Heartbeat(reporter, stop).beat()
+    event = reporter.store.list_events(reporter.run_id)[0]
+    assert event.message == "Received SIGTERM; ends once it is evaluated and exported."
+
+
+def test_a_stop_in_a_hurry_is_told_from_one_that_is_not(reporter):
+    stop = StopFlag()
+    heartbeat = Heartbeat(reporter, stop)
+    reporter.store.request_stop(reporter.run_id)
+    heartbeat.beat()
+    assert stop.is_set()
+    stop.raise_if_urgent()
+    reporter.store.request_stop(reporter.run_id, now=True)
+    heartbeat.beat()
+    with pytest.raises(HurriedError):
+        stop.raise_if_urgent()
+    assert stop.cause == ""
+
+
+def test_a_person_who_asked_first_is_the_cause(reporter):
+    stop = StopFlag()
+    stop.set()
+    stop.set("SIGTERM")
+    assert stop.cause == ""
+
+
+def test_going_on_forgets_later_epochs_and_says_so(reporter):
+    for number in (1, 2, 3):
+        reporter.epoch(
+            EpochRecord(number, 1.0, 1.0, 0.5, (0.5,) * 5, 0.1, 1.0, 9.0, f"epoch-{number:04d}.npz")
+        )
+    reporter.resumed(1, "Goes on after epoch 1 of 3.")
+    (kept,) = reporter.store.list_epochs(reporter.run_id)
+    assert (kept.epoch, kept.checkpoint) == (1, "epoch-0001.npz")
+    event = reporter.store.list_events(reporter.run_id)[0]
+    assert (event.kind, event.message) == ("resumed", "Goes on after epoch 1 of 3.")

@@ -14,8 +14,8 @@ import pytest
 
 from marsseg.metrics import confusion_matrices
 from marsseg.store.records import Phase, RunRecord, RunStatus
-from marsseg.training.reporting import StoreReporter
 from tests.training.small_lab import SMALL, SmallLab
+from tests.training.watching import at
 
 pytestmark = pytest.mark.training
 
@@ -143,18 +143,6 @@ def test_a_diverging_run_fails_with_epoch_and_step(lab, tiny_config, monkeypatch
         "loss became NaN in epoch 1, step 1; no weights were kept. Try a lower learning rate."
     )
     assert lab.store.list_evaluations([run.id], "test", "argmax") == []
-
-
-def at(monkeypatch, phase: Phase, act, *, epoch: int = 0) -> None:
-    """Do something as soon as a worker says that it has come to a phase (of an epoch, if told so)."""
-    plain = StoreReporter.progress
-
-    def progress(reporter, heard):
-        plain(reporter, heard)
-        if heard.phase is phase and epoch in {0, heard.epoch}:
-            act(reporter)
-
-    monkeypatch.setattr(StoreReporter, "progress", progress)
 
 
 def test_a_run_that_diverged_keeps_the_scores_of_its_best_epoch(lab, tiny_config, monkeypatch):
