@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +12,7 @@ import psutil
 
 TOKEN_VARIABLE = "MARSSEG_LAUNCH_TOKEN"
 """Where a worker finds the launch token that it signs with."""
+_TOLERANCE = 0.05  # seconds; the kernel counts process starts in ticks of 0.01
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -30,6 +32,28 @@ class ProcessIdentity:
     created_at: float
     boot_id: str
     token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that holds a lease, and since when (seconds since the epoch)."""
+
+    process: ProcessIdentity
+    since: float
+
+    def to_text(self) -> str:
+        """What stands in the lease's owner column; `from_text` reads it."""
+        process = self.process
+        return json.dumps([process.pid, process.created_at, process.boot_id, self.since])
+
+    @classmethod
+    def from_text(cls, text: str) -> Holder | None:
+        """The holder that an owner column names; None if it was not written by `to_text`."""
+        try:
+            pid, created_at, boot_id, since = json.loads(text)
+            return cls(ProcessIdentity(int(pid), float(created_at), str(boot_id), ""), float(since))
+        except (ValueError, TypeError):
+            return None
 
 
 @cache
@@ -59,6 +83,22 @@ def identify(pid: int, token: str = "") -> ProcessIdentity | None:
 def own_identity(token: str) -> ProcessIdentity:
     """What tells the running process from any other; `token` is that of its launch."""
     return _describe(psutil.Process(), token)
+
+
+def is_alive(identity: ProcessIdentity) -> bool:
+    """Whether this very process still runs: same boot, same pid, same creation time, no zombie."""
+    current = identify(identity.pid)
+    return current is not None and same_boot(identity) and started_with(current.created_at, identity)
+
+
+def same_boot(identity: ProcessIdentity) -> bool:
+    """Whether the machine has not been restarted since the process was identified."""
+    return identity.boot_id == boot_id()
+
+
+def started_with(seconds: float, identity: ProcessIdentity) -> bool:
+    """Whether a process that was created then is the one that was identified, whose pid may be taken."""
+    return abs(seconds - identity.created_at) < _TOLERANCE
 
 
 def _describe(process: psutil.Process, token: str) -> ProcessIdentity:

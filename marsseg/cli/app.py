@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from marsseg import __version__
-from marsseg.cli import board, datasets, presets, runs, train, use
+from marsseg.cli import board, datasets, db, presets, queue, runs, scheduler, train, use
 from marsseg.cli.output import complain
 from marsseg.errors import ConfigError, MarsSegError
 
@@ -52,10 +52,13 @@ app = typer.Typer(
 app.add_typer(datasets.app, name="datasets")
 app.command("train")(train.train)
 app.add_typer(runs.app, name="runs")
+app.add_typer(queue.app, name="queue")
 app.command("leaderboard")(board.leaderboard)
 app.command("segment")(use.segment)
 app.command("submission")(use.submission)
 app.add_typer(presets.app, name="presets")
+app.command("scheduler")(scheduler.scheduler)
+app.add_typer(db.app, name="db")
 
 
 def _show_version(asked: bool) -> None:

@@ -26,6 +26,8 @@ def print_run(document: Mapping[str, Any]) -> None:
             "Created": moment(document["created_at"]),
             "Trained for": duration(document["train_seconds"]),
             "Best epoch": whole(document["best_epoch"]),
+            **_said(document),
+            **_made_with(document),
         }
     )
     if document["epochs"]:
@@ -33,6 +35,33 @@ def print_run(document: Mapping[str, Any]) -> None:
     if document["scores"]:
         numbers = ["Mean IoU", *CLASS_NAMES]
         print_table(["Split", "Lens", "Decoding", *numbers], _score_rows(document["scores"]), right=numbers)
+
+
+def _said(document: Mapping[str, Any]) -> dict[str, str]:
+    """What people said about it, and how often it was started; only what there is."""
+    facts = {
+        "Launches": str(document["launches"]) if document["launches"] > 1 else "",
+        "Tags": ", ".join(document["tags"]),
+        "Notes": document["notes"],
+        "Archived": "yes" if document["archived"] else "",
+    }
+    return {label: words for label, words in facts.items() if words}
+
+
+def _made_with(document: Mapping[str, Any]) -> dict[str, str]:
+    known = document["provenance"]
+    if not known:
+        return {}
+    commit = known.get("git_commit")
+    code = f"commit {commit[:12]}{', changed' if known.get('git_dirty') else ''}" if commit else "unknown"
+    packages = known.get("packages") or {}
+    threads = known.get("intra_op_threads")
+    facts = {
+        "Code": code,
+        "Packages": ", ".join(f"{name} {version}" for name, version in packages.items() if version),
+        "Machine": ", ".join(filter(None, [known.get("device"), threads and f"{threads} threads"])),
+    }
+    return {label: words for label, words in facts.items() if words}
 
 
 def _status(document: Mapping[str, Any]) -> str:

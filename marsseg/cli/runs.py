@@ -1,4 +1,4 @@
-"""`runs`: what is queued, active and finished; stop one, resume one, read its log."""
+"""`runs`: what is queued, active and finished; one run, its log, its story, and how to make it again."""
 
 from __future__ import annotations
 
@@ -6,28 +6,37 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from marsseg.cli import run_actions
 from marsseg.cli.describing import print_run
-from marsseg.cli.output import JsonOption, print_facts, print_json, print_table, printable
-from marsseg.cli.text import UNKNOWN, duration, moment
-from marsseg.cli.watching import watch
+from marsseg.cli.options import JsonOption, RunId
+from marsseg.cli.output import inform, print_json, print_table, printable
+from marsseg.cli.text import UNKNOWN, duration, moment, second
 
 if TYPE_CHECKING:
-    from marsseg.store.records import RunRecord
+    from marsseg.store.records import RunRecord, RunStatus
 
 _BYTES_A_LINE = 500
 
 app = typer.Typer(no_args_is_help=True, help="What is queued, active and finished.")
-RunId = Annotated[str, typer.Argument(metavar="ID", help="A run's id, or an unambiguous beginning of it.")]
 
 
 @app.command("list")
-def list_runs(as_json: JsonOption = False) -> None:
-    """List all runs, newest first."""
+def list_runs(
+    *,
+    status: Annotated[list[str] | None, typer.Option(help="Only runs in this state; repeatable.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Only runs with this tag; repeatable.")] = None,
+    archived: Annotated[bool, typer.Option("--archived", help="Only runs that were archived.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Archived runs too.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List runs, newest first; those that were archived only on demand."""
     from marsseg import services
 
+    statuses = [_status(word) for word in status] if status else None
     lab = services.open_lab()
     services.revive(lab)
-    runs = services.list_runs(lab)
+    shown = None if everything else archived
+    runs = services.list_runs(lab, statuses=statuses, tags=tag or (), archived=shown)
     if as_json:
         print_json([services.run_summary(run) for run in runs])
         return
@@ -40,12 +49,12 @@ def list_runs(as_json: JsonOption = False) -> None:
             r.dataset_name,
             moment(r.created_at),
             duration(r.train_seconds),
+            ", ".join(r.tags),
         ]
         for r in runs
     ]
-    print_table(
-        ["ID", "Name", "Status", "Epoch", "Dataset", "Created", "Time"], rows, right=["Epoch", "Time"]
-    )
+    columns = ["ID", "Name", "Status", "Epoch", "Dataset", "Created", "Time", "Tags"]
+    print_table(columns, rows, right=["Epoch", "Time"])
 
 
 @app.command("show")
@@ -60,31 +69,6 @@ def show(run_id: RunId, as_json: JsonOption = False) -> None:
         print_json(document)
     else:
         print_run(document)
-
-
-@app.command("stop")
-def stop(run_id: RunId, as_json: JsonOption = False) -> None:
-    """Ask a run to end at its next batch; it still evaluates and exports its best weights."""
-    from marsseg import services
-
-    _print_state(services.stop(services.open_lab(), run_id), as_json=as_json)
-
-
-@app.command("resume")
-def resume(
-    run_id: RunId,
-    wait: Annotated[bool, typer.Option("--wait", help="Return when the run has ended.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Go on with a stopped, failed or lost run from its last checkpoint."""
-    from marsseg import services
-
-    lab = services.open_lab()
-    run = services.resume(lab, run_id)
-    if wait:
-        watch(lab, run.id, as_json=as_json)
-    else:
-        _print_state(run, as_json=as_json)
 
 
 @app.command("log")
@@ -106,14 +90,64 @@ def log(
         typer.echo("\n".join(map(printable, tail.splitlines())))
 
 
-def _print_state(run: RunRecord, *, as_json: bool) -> None:
+@app.command("timeline")
+def timeline(run_id: RunId, as_json: JsonOption = False) -> None:
+    """Print what happened to a run, when and why, oldest first."""
     from marsseg import services
 
+    events = services.timeline(services.open_lab(), run_id)
     if as_json:
-        print_json(services.run_summary(run))
+        print_json(events)
     else:
-        state = f"{run.status}, stop requested" if run.stop_requested else str(run.status)
-        print_facts({"Run": run.id, "Name": run.name, "Status": state})
+        rows = [[second(event["at"]), event["kind"], event["message"]] for event in events]
+        print_table(["Time", "What", "Cause"], rows)
+
+
+@app.command("reproduce")
+def reproduce(run_id: RunId, as_json: JsonOption = False) -> None:
+    """Print the command that makes a run again; what else has to be as it was goes to stderr."""
+    from marsseg import services
+
+    lab = services.open_lab()
+    again = services.reproduce(lab, run_id)
+    if as_json:
+        print_json(
+            {
+                "id": services.get_run(lab, run_id).id,
+                "command": again.command,
+                "git_commit": again.commit,
+                "git_dirty": again.dirty,
+                "dataset_sha256": again.dataset_sha256,
+                "notes": list(again.notes),
+            }
+        )
+        return
+    typer.echo(again.command)
+    if again.commit:
+        inform(f"Made with commit {again.commit}.")
+    for note in again.notes:
+        inform(note)
+
+
+app.command("stop")(run_actions.stop)
+app.command("resume")(run_actions.resume)
+app.command("extend")(run_actions.extend)
+app.command("clone")(run_actions.clone)
+app.command("delete")(run_actions.delete)
+app.command("archive")(run_actions.archive)
+app.command("note")(run_actions.note)
+app.command("tag")(run_actions.tag)
+
+
+def _status(word: str) -> RunStatus:
+    from marsseg.errors import NotFoundError
+    from marsseg.store.records import RunStatus
+
+    try:
+        return RunStatus(word)
+    except ValueError as error:
+        known = ", ".join(status.value for status in RunStatus)
+        raise NotFoundError(f"There is no state {word!r}; choose one of {known}.") from error
 
 
 def _epochs(run: RunRecord) -> str:

@@ -37,3 +37,15 @@ def duration(seconds: float | None) -> str:
 def moment(at: float | None) -> str:
     """A point in time on this machine's clock."""
     return UNKNOWN if at is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+
+
+def second(at: float) -> str:
+    """A point in time on this machine's clock, to the second."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def size(count: int) -> str:
+    """Bytes as people read them."""
+    if count < 1_000_000:
+        return f"{count / 1e3:.1f} kB"
+    return f"{count / 1e6:.1f} MB" if count < 1_000_000_000 else f"{count / 1e9:.1f} GB"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from marsseg.cli.output import JsonOption, inform, print_facts, print_json
-from marsseg.cli.watching import watch
+from marsseg.cli.options import Assignments, JsonOption, Name, Seed, WaitOption
+from marsseg.cli.watching import started
 
 if TYPE_CHECKING:
     from marsseg.config import RunConfig
@@ -22,14 +22,19 @@ def train(
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Start from a configuration in JSON.")
     ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Change one field, such as model.residual=true."),
+    assignments: Assignments = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Train on this dataset: its name, or the first digits of its checksum.")
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="Train on this dataset.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Draws initial weights, tile order and flips.")] = None,
-    name: Annotated[str | None, typer.Option(help="What to call the run.")] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Return when the run has ended.")] = False,
+    seed: Seed = None,
+    name: Name = None,
+    note: Annotated[str, typer.Option(help="What there is to say about it.")] = "",
+    tag: Annotated[list[str] | None, typer.Option(help="A word to find it by; may be repeated.")] = None,
+    priority: Annotated[int, typer.Option(help="Higher starts first; 0 is usual.")] = 0,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads; by default its share of the cores.")
+    ] = None,
+    wait: WaitOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Start a run in the background.
@@ -42,16 +47,14 @@ def train(
     chosen = _changed(start, assignments or [], dataset, seed)
     lab = services.open_lab()
     run = services.submit(
-        lab, chosen, name=name, baseline=start if title else None, baseline_name=title or ""
+        lab,
+        chosen,
+        name=name,
+        baseline=start if title else None,
+        baseline_name=title or "",
+        wishes=services.Wishes(priority, threads, note, tuple(tag or ())),
     )
-    if not wait:
-        if as_json:
-            print_json(services.run_document(lab, run.id))
-        else:
-            print_facts({"Run": run.id, "Name": run.name, "Status": str(run.status)})
-            inform(f"It trains in the background; see `python -m marsseg runs show {run.id}`.")
-        return
-    watch(lab, run.id, as_json=as_json)
+    started(lab, run, wait=wait, as_json=as_json)
 
 
 def _starting_point(preset: str | None, file: Path | None) -> tuple[RunConfig, str | None]:

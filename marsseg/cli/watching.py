@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from marsseg.cli.describing import print_run
-from marsseg.cli.output import inform, print_json, progress_bar
+from marsseg.cli.output import inform, print_facts, print_json, progress_bar
 from marsseg.cli.text import duration
 
 if TYPE_CHECKING:
@@ -14,6 +14,21 @@ if TYPE_CHECKING:
     from marsseg.store.records import Progress, RunRecord
 
 _POLL_SECONDS = 0.5
+
+
+def started(lab: Lab, run: RunRecord, *, wait: bool, as_json: bool) -> None:
+    """Say that a run is queued and what it waits for, or wait for its end."""
+    from marsseg import services
+
+    if wait:
+        watch(lab, run.id, as_json=as_json)
+    elif as_json:
+        print_json(services.run_document(lab, run.id))
+    else:
+        print_facts({"Run": run.id, "Name": run.name, "Status": str(run.status)})
+        if wait_for := services.waiting_for(lab, run.id):
+            inform(wait_for)
+        inform(f"It trains in the background; see `python -m marsseg runs show {run.id}`.")
 
 
 def watch(lab: Lab, run_id: str, *, as_json: bool) -> None:

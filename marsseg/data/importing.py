@@ -146,11 +146,24 @@ def _staging_folder(datasets_dir: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
+def list_stale(datasets_dir: Path) -> list[Path]:
+    """What imports and uploads that were killed left behind: nothing in it has changed for over a day."""
+    long_ago = time.time() - _STALE_SECONDS
+    return sorted(left for left in datasets_dir.glob(f"{STAGING}*") if _last_change(left) < long_ago)
+
+
 def remove_stale(datasets_dir: Path) -> None:
-    """Remove what imports and uploads that were killed more than a day ago left behind."""
-    for left in datasets_dir.glob(f"{STAGING}*"):
-        if left.stat().st_mtime < time.time() - _STALE_SECONDS:
-            shutil.rmtree(left, ignore_errors=True)
+    """Remove what `list_stale` finds."""
+    for left in list_stale(datasets_dir):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _last_change(folder: Path) -> float:
+    """When anything in a folder changed last; now, if it changes while we look."""
+    try:
+        return max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))
+    except FileNotFoundError:
+        return time.time()
 
 
 def _publish(staging: Path, folder: Path) -> bool:

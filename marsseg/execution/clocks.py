@@ -7,30 +7,41 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """How patient the scheduler is; all in seconds.
+    """How patient the scheduler is; all in seconds but `batch_medians`.
 
     Args:
         interval: wait between two rounds.
         lease: how long the scheduler's lease holds without being renewed.
         report: until a launched worker has to report that it runs.
-        heartbeat: how old a heartbeat may grow before it is noted.
-        progress: how long a beating worker may go without any progress; evaluating a large split on a
-            slow machine is one step.
+        heartbeat: how old a heartbeat may grow before the deadlines for progress stop counting.
+        progress: how long a beating worker may go without any progress.
+        slow_progress: the same while a graph is built or a network exported, which are one step each.
+        batch: while training, the least time that any batch is given.
+        batch_medians: how many times the usual time a batch may take beyond that.
+        life: how long a worker may go without a heartbeat although it is not suspended.
         stop: how long a worker that was asked to stop may go without any progress.
+        stop_now: until a worker that was asked to stop at once has to be gone, whatever it does.
         kill: between the polite signal and the one that cannot be ignored.
         leave: how long a worker may take to exit after its last word.
         idle: with nothing queued or active, until the scheduler ends.
+        refusal: how long the store may refuse before the scheduler gives up.
     """
 
     interval: float = 1.0
     lease: float = 15.0
     report: float = 120.0
-    heartbeat: float = 60.0
-    progress: float = 1800.0
+    heartbeat: float = 5.0
+    progress: float = 600.0
+    slow_progress: float = 1200.0
+    batch: float = 60.0
+    batch_medians: float = 50.0
+    life: float = 900.0
     stop: float = 600.0
-    kill: float = 20.0
+    stop_now: float = 30.0
+    kill: float = 10.0
     leave: float = 60.0
     idle: float = 60.0
+    refusal: float = 60.0
 
 
 class AwakeClock:

@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from marsseg.errors import MarsSegError
-from marsseg.execution.launch import launch_scheduler
-from marsseg.execution.lease import SCHEDULER, SCHEDULER_LAUNCH, find_holder, holder_of, own_name, take_lease
+from marsseg.execution.launch import last_log_line, launch_scheduler
+from marsseg.execution.lease import SCHEDULER_LAUNCH, find_holder, holder_of, own_name, take_lease
+from marsseg.execution.watch import Watch
+from marsseg.identity import is_alive
 from marsseg.settings import Settings
 from marsseg.store import RunStore
+from marsseg.store.leases import SCHEDULER
+from marsseg.store.records import ACTIVE
 
 _LAUNCH_SECONDS = 30.0
 """How long a launched scheduler may take to get to its lease before another one is launched."""
@@ -67,6 +71,26 @@ def ensure_scheduler(
     finally:
         store.release_lease(SCHEDULER_LAUNCH, owner, token)
     _hand_over(store, pid)
+
+
+def settle(settings: Settings, store: RunStore) -> list[str]:
+    """Say at once what became of workers that died with the scheduler; returns the ids of their runs.
+
+    Who looks must not be told that a dead worker runs, only because the next scheduler has not looked yet. A
+    living scheduler knows more, such as exit codes, and is left to say it. Runs whose worker has not reported
+    are the next scheduler's. No lease is needed: the launch token allows one such word, whoever says it.
+    """
+    if scheduler_status(store).alive:
+        return []
+    lost = []
+    for run in store.list_runs(statuses=ACTIVE):
+        if run.process and not is_alive(run.process):
+            watch = Watch(run.id, run.process.token, run.process, lambda: None)
+            watch.clear_up()
+            reason = watch.cause_of_end(last_log_line(settings, run.id))
+            if store.mark_lost(run.id, run.process.token, reason):
+                lost.append(run.id)
+    return lost
 
 
 def _hand_over(store: RunStore, pid: int | None) -> None:

@@ -6,7 +6,7 @@ GPUs are asked of the driver itself through NVML: TensorFlow would take seconds,
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -39,7 +39,8 @@ def list_gpus() -> tuple[Gpu, ...]:
 def visible_gpus(gpus: tuple[Gpu, ...], environ: Mapping[str, str]) -> tuple[Gpu, ...]:
     """Those of `gpus`, in the driver's order, that `CUDA_VISIBLE_DEVICES` names by number or id.
 
-    As in CUDA itself, an unknown name ends the list, and a variable that is set but empty names none.
+    As in CUDA itself, a name that fits no GPU or several ends the list, one GPU named twice hides all, and
+    a variable that is set but empty names none.
     """
     text = environ.get(VISIBLE_DEVICES)
     if text is None:
@@ -47,21 +48,25 @@ def visible_gpus(gpus: tuple[Gpu, ...], environ: Mapping[str, str]) -> tuple[Gpu
     by_name = {str(number): gpu for number, gpu in enumerate(gpus)}
     chosen: list[Gpu] = []
     for word in map(str.strip, text.split(",")):
-        found = by_name.get(word) or next((g for g in gpus if word and g.id.startswith(word)), None)
-        if found is None:
+        fitting = [by_name[word]] if word in by_name else [g for g in gpus if g.id.startswith(word)]
+        if not word or len(fitting) != 1:
             break
-        chosen.append(found)
-    return tuple(dict.fromkeys(chosen))
+        chosen += fitting
+    return tuple(chosen) if len(set(chosen)) == len(chosen) else ()
 
 
-def slot_count(settings: Settings) -> int:
-    """How many runs may train at once: as the settings say, or else one a GPU, or one without any."""
-    return settings.slots or max(1, len(list_gpus()))
+def slot_count(settings: Settings, gpus: Sequence[Gpu] | None = None) -> int:
+    """How many runs may train at once: as the settings say, or else one a GPU, or one without any.
+
+    Args:
+        gpus: what there is; those of this machine by default.
+    """
+    return settings.slots or max(1, len(list_gpus() if gpus is None else gpus))
 
 
-def threads_per_run(settings: Settings) -> int:
+def threads_per_run(settings: Settings, gpus: Sequence[Gpu] | None = None) -> int:
     """The CPU threads of one run: the cores divided between the slots, at least one."""
-    return max(1, usable_cores() // slot_count(settings))
+    return max(1, usable_cores() // slot_count(settings, gpus))
 
 
 def _ask_driver() -> tuple[Gpu, ...]:

@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 
 import psutil
 
-from marsseg.execution.devices import threads_per_run
+from marsseg.execution.devices import VISIBLE_DEVICES
 from marsseg.identity import TOKEN_VARIABLE, ProcessIdentity, identify
 from marsseg.settings import PROJECT_ROOT, Settings
 
 WORKER_MODULE = "marsseg.training.worker"
 SCHEDULER_MODULE = "marsseg.execution.scheduler"
 LOG_NAME = "log.txt"
+OUTSIDE_VARIABLE = "MARSSEG_OUTSIDE"
+"""What the variables of a worker's share were before it got them, as JSON."""
 _TAIL_BYTES = 4096
+_THREADS = (
+    "MARSSEG_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
 
 
 def launch_worker(
-    settings: Settings, run_id: str, token: str, *, module: str = WORKER_MODULE
+    settings: Settings,
+    run_id: str,
+    token: str,
+    *,
+    threads: int,
+    gpu: str | None = None,
+    module: str = WORKER_MODULE,
 ) -> subprocess.Popen[bytes]:
     """Start the worker of a run and return at once.
 
     Args:
         token: the run's launch token, by which the store knows this worker from earlier ones.
+        threads: how many CPU threads it may use.
+        gpu: the one GPU that it may see, as `CUDA_VISIBLE_DEVICES` calls it; None changes nothing.
         module: what `python -m` runs, with the run id as its argument.
 
     Raises:
@@ -39,7 +59,7 @@ def launch_worker(
         return subprocess.Popen(
             [sys.executable, "-m", module, run_id],
             cwd=PROJECT_ROOT,
-            env=worker_environment(settings, token),
+            env=worker_environment(settings, token, threads, gpu),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -47,16 +67,27 @@ def launch_worker(
         )
 
 
-def worker_environment(settings: Settings, token: str) -> dict[str, str]:
-    """What a worker finds in its environment: the settings, its token, its share of the cores."""
+def worker_environment(settings: Settings, token: str, threads: int, gpu: str | None) -> dict[str, str]:
+    """What a worker finds in its environment: the settings, its token, its share of the machine."""
+    share = {TOKEN_VARIABLE: token, **dict.fromkeys(_THREADS, str(threads))}
+    if gpu is not None:
+        share[VISIBLE_DEVICES] = gpu
     return {
         **os.environ,
         **settings.environment(),
-        TOKEN_VARIABLE: token,
-        "MARSSEG_THREADS": str(threads_per_run(settings)),
+        **share,
+        OUTSIDE_VARIABLE: json.dumps({name: os.environ.get(name) for name in share}),
         "PYTHONUNBUFFERED": "1",
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
     }
+
+
+def leave_worker(environ: MutableMapping[str, str]) -> None:
+    """Undo a worker's share: the scheduler that a worker started serves all GPUs and cores, not one run's."""
+    for name, value in json.loads(environ.pop(OUTSIDE_VARIABLE, "{}")).items():
+        environ.pop(name, None)
+        if value is not None:
+            environ[name] = value
 
 
 def log_path(settings: Settings, run_id: str) -> Path:

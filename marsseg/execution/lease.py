@@ -6,41 +6,16 @@ holder's lease is free at once, not only when it expires.
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from dataclasses import dataclass
 
 from marsseg.errors import StateError
-from marsseg.execution.processes import is_alive
-from marsseg.identity import ProcessIdentity, identify
+from marsseg.identity import Holder, identify, is_alive
 from marsseg.store import RunStore
+from marsseg.store.leases import SCHEDULER
 from marsseg.store.records import LeaseRecord
 
-SCHEDULER = "scheduler"
 SCHEDULER_LAUNCH = "scheduler launch"
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """The process that holds a lease, and since when (seconds since the epoch)."""
-
-    process: ProcessIdentity
-    since: float
-
-    def to_text(self) -> str:
-        """What stands in the lease's owner column; `from_text` reads it."""
-        process = self.process
-        return json.dumps([process.pid, process.created_at, process.boot_id, self.since])
-
-    @classmethod
-    def from_text(cls, text: str) -> Holder | None:
-        """The holder that an owner column names; None if it was not written by `to_text`."""
-        try:
-            pid, created_at, boot_id, since = json.loads(text)
-            return cls(ProcessIdentity(int(pid), float(created_at), str(boot_id), ""), float(since))
-        except (ValueError, TypeError):
-            return None
 
 
 def own_name() -> str:
@@ -116,6 +91,23 @@ class SchedulerLease:
         self._renewed_at = now
         if not self._store.renew_lease(SCHEDULER, self._owner, self._token, now, self._ttl):
             self._token = None
+        return self._token is not None
+
+    def require(self) -> None:
+        """Ask the store right before something that must not happen twice, such as a signal.
+
+        Raises:
+            StateError: the lease has passed to another process.
+        """
+        if not self.is_held():
+            raise StateError("The scheduler lease has passed to another process; this one must end.")
+
+    def is_held(self) -> bool:
+        """Whether the store still names this process as the scheduler; once it does not, that is final."""
+        if self._token is not None:
+            lease = self._store.find_lease(SCHEDULER)
+            if lease is None or (lease.owner, lease.token) != (self._owner, self._token):
+                self._token = None
         return self._token is not None
 
     def release(self) -> None:

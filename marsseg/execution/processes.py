@@ -10,21 +10,19 @@ from collections.abc import Iterator
 
 import psutil
 
-from marsseg.identity import ProcessIdentity, boot_id, created_at, identify
+from marsseg.execution.cgroups import is_frozen
+from marsseg.identity import ProcessIdentity, created_at, is_alive, same_boot, started_with
 
-_TOLERANCE = 0.05  # seconds; the kernel counts process starts in ticks of 0.01
 _POLL = 0.05
 
 
-def is_alive(identity: ProcessIdentity) -> bool:
-    """Whether this very process still runs: same boot, same pid, same creation time, no zombie."""
-    current = identify(identity.pid)
-    return current is not None and same_boot(identity) and _same_start(current.created_at, identity)
-
-
-def same_boot(identity: ProcessIdentity) -> bool:
-    """Whether the machine has not been restarted since the process was identified."""
-    return identity.boot_id == boot_id()
+def is_suspended(identity: ProcessIdentity) -> bool:
+    """Whether the process exists but is not let run: stopped by a signal or a debugger, or frozen."""
+    try:
+        status = psutil.Process(identity.pid).status()
+    except psutil.Error:
+        return False
+    return status in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP} or is_frozen(identity.pid)
 
 
 def signal_group(identity: ProcessIdentity, signum: signal.Signals) -> bool:
@@ -89,14 +87,10 @@ def terminate(identity: ProcessIdentity, grace: float) -> bool:
     return True
 
 
-def _same_start(seconds: float, identity: ProcessIdentity) -> bool:
-    return abs(seconds - identity.created_at) < _TOLERANCE
-
-
 def _pid_taken(identity: ProcessIdentity) -> bool:
     """Whether the pid went to another process (a zombie of the old one does not count)."""
     try:
-        return not _same_start(created_at(psutil.Process(identity.pid)), identity)
+        return not started_with(created_at(psutil.Process(identity.pid)), identity)
     except psutil.Error:
         return False
 

@@ -1,6 +1,15 @@
 """The use cases of the lab: pages, terminal and tests all come in by this door."""
 
 from marsseg.services.board_formats import board_cells, board_columns, board_context, leaderboard_text
+from marsseg.services.care import (
+    LabHealth,
+    Stray,
+    back_up_store,
+    check_lab,
+    migrate_store,
+    remove_strays,
+    vacuum_store,
+)
 from marsseg.services.comparing import Delta
 from marsseg.services.datasets import (
     AddedDataset,
@@ -18,10 +27,12 @@ from marsseg.services.datasets import (
     split_of,
     split_summary,
 )
-from marsseg.services.documents import dataset_document, run_document, run_summary
+from marsseg.services.documents import dataset_document, run_document, run_summary, timeline
 from marsseg.services.handling import (
     Deletion,
     archive,
+    change_tags,
+    checkpoints_dir,
     clone_config,
     delete,
     extend,
@@ -35,6 +46,7 @@ from marsseg.services.handling import (
     set_priority,
     set_tags,
     stop,
+    tag_runs,
 )
 from marsseg.services.imports import (
     ImportJob,
@@ -90,7 +102,7 @@ from marsseg.services.studies import (
     submit_study,
 )
 from marsseg.services.submitting import Wishes, submit, submit_repeats
-from marsseg.services.waiting import Waiting, waiting
+from marsseg.services.waiting import Waiting, waiting, waiting_for
 
 __all__ = [
     "DEMO_DATASET",
@@ -103,6 +115,7 @@ __all__ = [
     "Delta",
     "ImportJob",
     "Lab",
+    "LabHealth",
     "Leaderboard",
     "LeaderboardQuery",
     "LeaderboardRow",
@@ -116,6 +129,7 @@ __all__ = [
     "RunShare",
     "SegmentedImage",
     "SplitPart",
+    "Stray",
     "TileView",
     "Toggle",
     "Waiting",
@@ -124,9 +138,13 @@ __all__ = [
     "activity",
     "add_dataset",
     "archive",
+    "back_up_store",
     "board_cells",
     "board_columns",
     "board_context",
+    "change_tags",
+    "check_lab",
+    "checkpoints_dir",
     "clone_config",
     "dataset_document",
     "dataset_report",
@@ -152,6 +170,7 @@ __all__ = [
     "look_after",
     "make_query",
     "mask_comparison",
+    "migrate_store",
     "move_in_queue",
     "open_lab",
     "pause_queue",
@@ -164,6 +183,7 @@ __all__ = [
     "read_log",
     "read_previews",
     "remove_dataset",
+    "remove_strays",
     "rename",
     "rename_dataset",
     "reproduce",
@@ -191,9 +211,13 @@ __all__ = [
     "submit_demo_ablation",
     "submit_repeats",
     "submit_study",
+    "tag_runs",
+    "timeline",
     "usable_runs",
+    "vacuum_store",
     "wait",
     "wait_for_import",
     "waiting",
+    "waiting_for",
     "write_submission",
 ]

@@ -12,6 +12,8 @@ from marsseg.services.lab import Lab
 from marsseg.services.runs import get_run
 from marsseg.store.records import EpochRecord, RunRecord
 
+_ALL_EVENTS = 100_000
+
 
 def dataset_document(lab: Lab, name: str) -> dict[str, Any]:
     """One dataset as `datasets show --json` prints it; shares are after cleaning."""
@@ -54,11 +56,13 @@ def run_summary(run: RunRecord) -> dict[str, Any]:
         "created_at": run.created_at,
         "started_at": run.started_at,
         "finished_at": run.finished_at,
+        "tags": list(run.tags),
+        "archived": run.archived,
     }
 
 
 def run_document(lab: Lab, run_id: str) -> dict[str, Any]:
-    """One run as `runs show --json` prints it, with epochs and all scores."""
+    """One run as `runs show --json` prints it, with epochs, all scores and its story, oldest event first."""
     run = get_run(lab, run_id)
     return {
         **run_summary(run),
@@ -70,7 +74,19 @@ def run_document(lab: Lab, run_id: str) -> dict[str, Any]:
         "epochs": [_epoch(epoch) for epoch in lab.store.list_epochs(run.id)],
         "scores": _scores(lab, run.id),
         "provenance": dict(run.provenance),
+        "notes": run.notes,
+        "launches": run.launches,
+        "threads": run.threads,
+        "gpu": run.gpu,
+        "priority": run.priority,
+        "events": timeline(lab, run.id),
     }
+
+
+def timeline(lab: Lab, run_id: str) -> list[dict[str, Any]]:
+    """All that happened to a run, oldest first: when, what kind of change, and why."""
+    events = lab.store.list_events(get_run(lab, run_id).id, limit=_ALL_EVENTS)
+    return [{"at": event.at, "kind": event.kind, "message": event.message} for event in reversed(events)]
 
 
 def _epoch(epoch: EpochRecord) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 
 from marsseg.config import RunConfig
 from marsseg.errors import StateError
@@ -23,6 +25,11 @@ class Deletion:
     scored: int
     files: int
     bytes: int
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether all of the runs have ended."""
+        return all(run.status.is_finished for run in self.runs)
 
 
 def stop(lab: Lab, run_id: str, *, now: bool = False) -> RunRecord:
@@ -90,6 +97,26 @@ def set_tags(lab: Lab, run_id: str, tags: Iterable[str]) -> RunRecord:
     return lab.store.set_tags(get_run(lab, run_id).id, tags)
 
 
+def change_tags(lab: Lab, run_id: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> RunRecord:
+    """Add tags to those that a run has, and take some away.
+
+    Raises:
+        NotFoundError: the run lacks a tag that is to be removed.
+        ConfigError: a tag is no tag, or there are too many.
+    """
+    return lab.store.change_tags(get_run(lab, run_id).id, add=add, remove=remove)
+
+
+def tag_runs(lab: Lab, run_ids: Sequence[str], tags: Sequence[str]) -> None:
+    """Add tags to several runs.
+
+    Raises:
+        ConfigError: a tag is no tag, or a run would have too many.
+    """
+    for run_id in run_ids:
+        change_tags(lab, run_id, add=tags)
+
+
 def list_tags(lab: Lab) -> list[str]:
     """All tags that any run has."""
     return lab.store.list_tags()
@@ -110,14 +137,14 @@ def plan_deletion(lab: Lab, run_ids: Sequence[str]) -> Deletion:
     Raises:
         NotFoundError: one of them does not exist.
     """
-    runs = tuple(get_run(lab, run_id) for run_id in dict.fromkeys(run_ids))
+    runs = {run.id: run for run in (get_run(lab, run_id) for run_id in run_ids)}
     scored = lab.store.confusion_totals("test", "terrain_only")
-    files = [path for run in runs for path in lab.settings.run_dir(run.id).rglob("*") if path.is_file()]
+    sizes = [size for run_id in runs for size in file_sizes(lab.settings.run_dir(run_id))]
     return Deletion(
-        runs=runs,
-        scored=sum(run.id in scored for run in runs),
-        files=len(files),
-        bytes=sum(path.stat().st_size for path in files),
+        runs=tuple(runs.values()),
+        scored=sum(run_id in scored for run_id in runs),
+        files=len(sizes),
+        bytes=sum(sizes),
     )
 
 
@@ -127,10 +154,20 @@ def delete(lab: Lab, run_ids: Sequence[str]) -> None:
     Raises:
         StateError: one of them has not ended.
     """
-    ids = [get_run(lab, run_id).id for run_id in run_ids]
+    ids = list(dict.fromkeys(get_run(lab, run_id).id for run_id in run_ids))
     lab.store.delete_runs(ids)
     for run_id in ids:
         shutil.rmtree(lab.settings.run_dir(run_id), ignore_errors=True)
+
+
+def file_sizes(folder: Path) -> list[int]:
+    """Bytes of each file below a folder; a file that goes while we look is left out."""
+    sizes = []
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            found = path.lstat()
+            sizes += [found.st_size] if S_ISREG(found.st_mode) else []
+    return sizes
 
 
 def move_in_queue(lab: Lab, run_id: str, where: Direction) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from marsseg.errors import MarsSegError, StoreError
-from marsseg.execution.control import SchedulerStatus, ensure_scheduler, scheduler_status
+from marsseg.execution.control import SchedulerStatus, ensure_scheduler, scheduler_status, settle
 from marsseg.settings import Settings, load_settings
 from marsseg.store.records import ACTIVE, RunStatus
 from marsseg.store.store import RunStore
@@ -93,16 +93,23 @@ def wake(lab: Lab) -> None:
 def revive(lab: Lab) -> tuple[int, int]:
     """As `wake`, if anything is active or queued, for those who only look; returns how much of each is.
 
-    Who looks must see something even where no process can be started.
+    What died with the scheduler is called active no longer. Who looks must see something even where no
+    process can be started.
     """
-    counts = lab.store.count_by_status()
-    active, queued = sum(counts.get(status, 0) for status in ACTIVE), counts.get(RunStatus.QUEUED, 0)
+    active, queued = _count(lab)
+    if active and settle(lab.settings, lab.store):
+        active, queued = _count(lab)
     if active or queued:
         try:
             wake(lab)
         except MarsSegError as error:
             logger.warning("%s", error)
     return active, queued
+
+
+def _count(lab: Lab) -> tuple[int, int]:
+    counts = lab.store.count_by_status()
+    return sum(counts.get(status, 0) for status in ACTIVE), counts.get(RunStatus.QUEUED, 0)
 
 
 def _open(settings: Settings) -> Lab:

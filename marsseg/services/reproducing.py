@@ -25,12 +25,14 @@ class Reproduction:
         command: for a shell in the project's folder.
         commit: the code that it was made with; None where that is unknown.
         dirty: whether tracked files differed from that commit.
+        dataset_sha256: checksum of the dataset's original file or folder.
         notes: sentences on what would keep the numbers from being the same.
     """
 
     command: str
     commit: str | None
     dirty: bool
+    dataset_sha256: str
     notes: tuple[str, ...]
 
 
@@ -52,6 +54,7 @@ def reproduce(lab: Lab, run_id: str) -> Reproduction:
         command=shlex.join(words),
         commit=run.provenance.get("git_commit"),
         dirty=bool(run.provenance.get("git_dirty")),
+        dataset_sha256=dataset.sha256,
         notes=tuple(_notes(run, dataset.dropped_rows)),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from marsseg.data.arrays import open_arrays
 from marsseg.errors import RunFailedError, StateError
 from marsseg.execution import launch
 from marsseg.metrics import mean_iou
-from marsseg.services.lab import Lab, wake
+from marsseg.services.lab import Lab, revive
 from marsseg.store.records import (
     ACTIVE,
     FINISHED,
@@ -58,11 +58,13 @@ def list_runs(
     lab: Lab,
     *,
     statuses: Sequence[RunStatus] | None = None,
+    tags: Collection[str] = (),
     archived: bool | None = None,
     limit: int | None = None,
 ) -> list[RunRecord]:
-    """Runs, newest first; `archived=False` leaves out those put away, `True` the others."""
-    return lab.store.list_runs(statuses=statuses, archived=archived, limit=limit)
+    """Runs that have all of `tags`, newest first; `archived=False` leaves out those put away."""
+    runs = lab.store.list_runs(statuses=statuses, archived=archived, limit=None if tags else limit)
+    return [run for run in runs if set(tags) <= set(run.tags)][:limit]
 
 
 def active_runs(lab: Lab) -> list[RunRecord]:
@@ -157,11 +159,12 @@ def model_path(lab: Lab, run_id: str) -> Path:
 
 
 def look_after(lab: Lab, run_id: str) -> RunRecord:
-    """The run as it stands now; unless it has ended, a scheduler that has died is replaced."""
+    """The run as it stands now; if it waits or runs, a scheduler that has died is replaced."""
     run = get_run(lab, run_id)
-    if not run.status.is_finished:
-        wake(lab)
-    return run
+    if run.status.is_finished:
+        return run
+    revive(lab)
+    return get_run(lab, run_id)
 
 
 def wait(lab: Lab, run_id: str, *, poll_seconds: float = 0.5) -> RunRecord:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from marsseg.execution.devices import list_gpus, slot_count
 from marsseg.services.lab import Lab
@@ -61,6 +61,14 @@ def waiting(lab: Lab, priority: int = 0) -> Waiting:
         paused=lab.store.is_queue_paused(),
         seconds=min(left) if left and len(active) >= slots else None,
     )
+
+
+def waiting_for(lab: Lab, run_id: str) -> str:
+    """What a run that was just queued waits for, for people; empty when it starts at once."""
+    queued = [run.id for run in lab.store.queue()]
+    if run_id not in queued:
+        return ""
+    return replace(waiting(lab), ahead=queued.index(run_id)).sentence()
 
 
 def _runs(count: int) -> str:

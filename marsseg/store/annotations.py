@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from marsseg.errors import NotFoundError
 from marsseg.store.base import StorePart, get_record, get_row
 from marsseg.store.records import RunRecord
 from marsseg.store.tables import RunRow
-from marsseg.store.texts import tidy_notes, tidy_tags
+from marsseg.store.texts import sort_tags, tidy_notes, tidy_tags
 from marsseg.store.transitions import refusal
 
 
@@ -40,17 +42,36 @@ class Annotations(StorePart):
         """
         tidy = tidy_tags(tags)
         with self._database.write() as session:
-            row = get_row(session, run_id)
-            if tidy != row.tags:
-                row.tags = tidy
-                self._add_event(session, "tagged", f"Tags: {', '.join(tidy) or 'none'}.", run_id)
+            self._tag(session, get_row(session, run_id), tidy)
             return get_record(session, run_id)
+
+    def change_tags(self, run_id: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> RunRecord:
+        """Add tags to those that a run has, and take some away.
+
+        Raises:
+            NotFoundError: there is no such run, or it lacks a tag that is to be removed.
+            ConfigError: a tag is no tag, or there are too many.
+        """
+        added, removed = tidy_tags(add), tidy_tags(remove)
+        with self._database.write() as session:
+            row = get_row(session, run_id)
+            for tag in removed:
+                if tag not in row.tags:
+                    has = ", ".join(row.tags) or "none"
+                    raise NotFoundError(f"Run {run_id} has no tag {tag!r} to remove; its tags: {has}.")
+            self._tag(session, row, tidy_tags({*row.tags, *added} - set(removed)))
+            return get_record(session, run_id)
+
+    def _tag(self, session: Session, row: RunRow, tags: list[str]) -> None:
+        if tags != row.tags:
+            row.tags = tags
+            self._add_event(session, "tagged", f"Tags: {', '.join(tags) or 'none'}.", row.id)
 
     def list_tags(self) -> list[str]:
         """All tags that any run has, in alphabetical order."""
         with self._database.read() as session:
             lists: Sequence[list[str]] = session.scalars(select(RunRow.tags)).all()
-        return sorted({tag for tags in lists for tag in tags}, key=str.casefold)
+        return sort_tags(tag for tags in lists for tag in tags)
 
     def archive_runs(self, run_ids: Sequence[str], archived: bool = True) -> None:
         """Put finished runs away, or take them out again: all of them or, if one cannot be, none.

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import func, inspect, select, table, text
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from marsseg.errors import StoreError
 from marsseg.store.engine import Database
-from marsseg.store.schema import HEAD, find_revision, prepare
+from marsseg.store.inventory import Inventory, take_inventory
+from marsseg.store.schema import HEAD, find_revision, prepare, refuse_unknown
+from marsseg.store.soundness import log_of, refuse_damaged
 
 _SHOWN_PROBLEMS = 20
 
@@ -29,7 +32,7 @@ class StoreHealth:
         revision: the revision of its tables; None when there are none yet.
         head: the revision that this version of the lab works with.
         size_bytes: of the file and its log; None where the store is no file.
-        rows: how many rows each table has.
+        rows: how many rows each table has; empty where damage keeps them from being counted.
         problems: a sentence each; none means that the database is sound.
     """
 
@@ -54,17 +57,31 @@ def check(url: str) -> StoreHealth:
     """Read the whole database and compare its tables, indexes and references.
 
     Raises:
-        StoreError: there is no database, or it is damaged so badly that it cannot be opened.
+        StoreError: there is no database, it is from a newer version, or it is damaged so badly that it cannot
+            be opened.
     """
     with _opened(url) as database, database.read() as session:
+        revision = find_revision(session.connection(), database.where)
+        refuse_unknown(revision, database.where)
+        damage = _damage(session) if database.is_sqlite else ()
         return StoreHealth(
             where=database.where,
-            revision=find_revision(session.connection(), database.where),
+            revision=revision,
             head=HEAD,
             size_bytes=store_size(database),
-            rows=_count_rows(session),
-            problems=tuple(_problems(session)) if database.is_sqlite else (),
+            rows={} if damage else _count_rows(session),
+            problems=damage or (tuple(_dangling(session)) if database.is_sqlite else ()),
         )
+
+
+def inventory(url: str) -> Inventory:
+    """What the runs and datasets of a store ought to have on disk.
+
+    Raises:
+        StoreError: there is no database, it is from a newer version, or damaged.
+    """
+    with _opened(url) as database:
+        return take_inventory(database)
 
 
 def back_up(url: str, path: Path) -> None:
@@ -103,10 +120,9 @@ def migrate(url: str) -> Upgrade:
 
 def store_size(database: Database) -> int | None:
     """Bytes of a SQLite store with what is not yet written back to it; None for a server."""
-    if not database.is_sqlite:
+    if database.file is None:
         return None
-    file = Path(database.where.removeprefix("file:"))
-    parts = (file, file.with_name(f"{file.name}-wal"))
+    parts = (database.file, log_of(database.file))
     return sum(part.stat().st_size for part in parts if part.exists())
 
 
@@ -114,10 +130,10 @@ def store_size(database: Database) -> int | None:
 def _opened(url: str) -> Iterator[Database]:
     database = Database(url)
     try:
-        if database.is_sqlite and not Path(database.where.removeprefix("file:")).exists():
-            raise StoreError(
-                f"There is no database {database.where} yet; the first start of the lab makes it."
-            )
+        if database.file:
+            refuse_damaged(database.file)
+            if not database.file.exists():
+                raise StoreError(f"There is no database {database.file} yet; the lab's first start makes it.")
         yield database
     finally:
         database.close()
@@ -128,8 +144,15 @@ def _count_rows(session: Session) -> dict[str, int]:
     return {name: session.scalar(select(func.count()).select_from(table(name))) or 0 for name in names}
 
 
-def _problems(session: Session) -> Iterator[str]:
-    found = session.scalars(text(f"PRAGMA integrity_check({_SHOWN_PROBLEMS})"))
-    yield from (f"{line}." for line in found if line != "ok")
+def _damage(session: Session) -> tuple[str, ...]:
+    lines: list[str] = []
+    try:
+        lines.extend(session.scalars(text(f"PRAGMA integrity_check({_SHOWN_PROBLEMS})")))
+    except DatabaseError as error:  # so much that SQLite gives up on looking
+        lines.append(str(error.orig))
+    return tuple(f"{' '.join(line.split())}." for line in lines if line != "ok")
+
+
+def _dangling(session: Session) -> Iterator[str]:
     for child, row, parent, _ in session.execute(text("PRAGMA foreign_key_check")).fetchmany(_SHOWN_PROBLEMS):
         yield f"Row {row} of {child} refers to something that is not in {parent}."

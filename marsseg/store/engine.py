@@ -24,12 +24,14 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from marsseg.errors import StoreError
+from marsseg.store.soundness import NOT_A_DATABASE
 
 BUSY_SECONDS = 30
 """How long a writer waits for another one before it gives up."""
 
 _WRITES = "marsseg_writes"
 _POSTGRESQL_LOCK = 0x6D617273
+_NOT_WRITABLE = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")
 _ELSEWHERE = "point MARSSEG_DATABASE_URL elsewhere"
 
 
@@ -50,6 +52,11 @@ class Database:
     def is_sqlite(self) -> bool:
         """Whether the store is a file."""
         return self.engine.dialect.name == "sqlite"
+
+    @property
+    def file(self) -> Path | None:
+        """The file of a SQLite store; None for a server."""
+        return Path(self.where.removeprefix("file:")) if self.is_sqlite else None
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -97,19 +104,15 @@ class Database:
         try:
             if path.exists():
                 raise FileExistsError(errno.EEXIST, "there is a file of that name already", str(path))
-            with (
-                self._explained(),
-                closing(self.engine.raw_connection()) as source,
-                closing(sqlite3.connect(temporary)) as target,
-            ):
-                source.driver_connection.backup(target)  # type: ignore[union-attr]
-                target.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
+            temporary.touch(exist_ok=False)  # so that a folder that cannot be written is told in plain words
+            with self._explained(), closing(self.engine.raw_connection()) as source:
+                _copy(source.driver_connection, temporary)
+            _sync(temporary)
             temporary.rename(path)
+            _sync(path.parent)
         except OSError as error:
             raise StoreError(
-                f"The backup {path} cannot be written ({error.strerror}); name another file."
+                f"The backup {path} cannot be written ({error.strerror}); make room, or name another file."
             ) from error
         finally:
             temporary.unlink(missing_ok=True)
@@ -135,6 +138,27 @@ class Database:
             yield
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise explain(error, self.where) from error
+
+
+def _copy(source: Any, path: Path) -> None:
+    """Copy a SQLite connection's database; what goes wrong with the copy is an OSError."""
+    with closing(sqlite3.connect(path)) as target:
+        try:
+            source.backup(target)
+            target.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname.startswith(_NOT_WRITABLE):
+                raise OSError(errno.EIO, str(error), str(path)) from error
+            raise
+
+
+def _sync(path: Path) -> None:
+    """Make a file, or the names in a folder, survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def build_engine(url: str | URL, *, migrating: bool = False) -> Engine:
@@ -214,10 +238,7 @@ def _add_hooks(engine: Engine, *, foreign_keys: bool) -> None:
 
 
 _SENTENCES = {
-    ("not a database", "malformed", "unsupported file format"): (
-        "The file {where} is not a readable database and was left as it is; "
-        f"restore a backup, move it away, or {_ELSEWHERE}."
-    ),
+    ("not a database", "malformed", "unsupported file format"): NOT_A_DATABASE,
     ("database is locked", "lock timeout"): (
         f"The database {{where}} stayed busy for {BUSY_SECONDS} seconds; "
         "close the program that holds it and try again."

@@ -15,6 +15,9 @@ from marsseg.store.converters import lease_record
 from marsseg.store.records import LeaseRecord
 from marsseg.store.tables import LeaseRow
 
+SCHEDULER = "scheduler"
+"""The role of the one process that starts and watches the runs of a store."""
+
 _NOBODY = ""
 
 

@@ -13,6 +13,7 @@ from marsseg.store.base import StorePart, get_record, get_row, run_records, sele
 from marsseg.store.leases import require_lease
 from marsseg.store.records import ACTIVE, LeaseRecord, RunRecord, RunStatus
 from marsseg.store.tables import RunRow, SwitchRow
+from marsseg.store.texts import require_wishes
 from marsseg.store.transitions import refusal
 
 Direction = Literal["up", "down", "top"]
@@ -65,7 +66,9 @@ class RunQueue(StorePart):
         Raises:
             NotFoundError: there is no such run.
             StateError: it is not queued.
+            ConfigError: the priority is far off.
         """
+        require_wishes(priority)
         with self._database.write() as session:
             row = get_row(session, run_id)
             if row.status is not RunStatus.QUEUED:

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from marsseg.config import RunConfig
-from marsseg.errors import NotFoundError
+from marsseg.errors import ConfigError, NotFoundError
 from marsseg.store.base import (
     StorePart,
     ambiguous,
@@ -22,7 +22,7 @@ from marsseg.store.converters import plain
 from marsseg.store.queue import next_position
 from marsseg.store.records import NewRun, RunRecord, RunStatus, tiles_identity
 from marsseg.store.tables import DatasetRow, EpochRow, RunRow, StudyRow
-from marsseg.store.texts import new_run_id, storable, tidy_name, tidy_notes, tidy_tags
+from marsseg.store.texts import new_run_id, require_wishes, storable, tidy_name, tidy_notes, tidy_tags
 from marsseg.store.transitions import refusal, require_transition
 
 
@@ -34,8 +34,10 @@ class RunTable(StorePart):
 
         Raises:
             NotFoundError: its dataset or study is not in the store.
+            ConfigError: its name, notes, tags, priority or threads cannot be.
         """
         name = tidy_name(new.name)
+        require_wishes(new.priority, new.threads)
         with self._database.write() as session:
             _require_parents(session, new)
             row = RunRow(
@@ -168,10 +170,10 @@ class RunTable(StorePart):
         """
         with self._database.write() as session:
             row = get_row(session, run_id)
-            before = f"{row.status}: {row.reason}" if row.reason else str(row.status)
             require_transition(run_id, row.status, RunStatus.QUEUED)
+            again = f"Queued again; it was {_state(row)}"
             _put_at_the_end(session, row)
-            self._add_event(session, RunStatus.QUEUED, f"Queued again; it was {before}", run_id)
+            self._add_event(session, RunStatus.QUEUED, again, run_id)
             return get_record(session, run_id)
 
     def extend_run(self, run_id: str, epochs: int) -> RunRecord:
@@ -183,8 +185,10 @@ class RunTable(StorePart):
         Raises:
             NotFoundError: there is no such run.
             StateError: it is not completed, or has no epochs to go on from.
-            ConfigError: that would be too many epochs.
+            ConfigError: fewer than one more, or too many in all.
         """
+        if epochs < 1:
+            raise ConfigError({"epochs": f"a run is extended by at least 1 epoch; got {epochs}."})
         with self._database.write() as session:
             row = get_row(session, run_id)
             if row.status is not RunStatus.COMPLETED:
@@ -195,9 +199,8 @@ class RunTable(StorePart):
             config = _extended(RunConfig.model_validate_json(row.config), last, epochs)
             row.config = config.model_dump_json()
             row.fingerprint = config.fingerprint(_tiles_identity(session, row))
+            more = f"Extended from {last} to {last + epochs} epochs; it was {_state(row)}"
             _put_at_the_end(session, row)
-            more = f"Extended from {last} to {last + epochs} epochs; it was {row.reason or 'completed'}"
-            row.reason = ""
             self._add_event(session, RunStatus.QUEUED, more, run_id)
             return get_record(session, run_id)
 
@@ -220,6 +223,10 @@ class RunTable(StorePart):
         row.status, row.reason = RunStatus.STOPPED, "Cancelled before it started."
         row.finished_at = self._clock()
         self._add_event(session, RunStatus.STOPPED, row.reason, row.id)
+
+
+def _state(row: RunRow) -> str:
+    return f"{row.status}: {row.reason}" if row.reason else f"{row.status}."
 
 
 def _put_at_the_end(session: Session, row: RunRow) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, inspect, text
 
 from marsseg.errors import StoreError
 from marsseg.store.engine import Database
+from marsseg.store.soundness import refuse_damaged
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -32,10 +33,12 @@ def prepare(database: Database) -> Path | None:
         StoreError: the database is no database of ours, damaged, unreachable, or from a newer version; or
             it cannot be backed up before an upgrade.
     """
+    if database.file:
+        refuse_damaged(database.file)
     with database.read() as session:
         current = find_revision(session.connection(), database.where)
     if current != HEAD:
-        _refuse_unknown(current, database.where)
+        refuse_unknown(current, database.where)
     if database.is_sqlite:
         database.use_write_ahead_log()
     return _upgrade(database) if current != HEAD else None
@@ -68,7 +71,12 @@ def alembic_config() -> Config:
     return config
 
 
-def _refuse_unknown(revision: str | None, where: str) -> None:
+def refuse_unknown(revision: str | None, where: str) -> None:
+    """Refuse a database that a newer version of the lab has made.
+
+    Raises:
+        StoreError: no migration leads to its revision.
+    """
     from alembic.script import ScriptDirectory
 
     scripts = ScriptDirectory.from_config(alembic_config()).walk_revisions()
@@ -86,18 +94,17 @@ def _upgrade(database: Database) -> Path | None:
         current = find_revision(connection, database.where)  # again: another process may have been quicker
         if current == HEAD:
             return None
-        _refuse_unknown(current, database.where)
+        refuse_unknown(current, database.where)
         # Nobody else can write until the upgrade is through, so the copy misses nothing.
-        copy = _back_up(database, current) if current and database.is_sqlite else None
+        copy = _back_up(database, database.file, current) if current and database.file else None
         config = alembic_config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         return copy
 
 
-def _back_up(database: Database, revision: str) -> Path:
+def _back_up(database: Database, file: Path, revision: str) -> Path:
     """Copy the store to `runs.db.0001.backup` beside it, or to the first such name that is free."""
-    file = Path(str(database.engine.url.database).removeprefix("file:"))
     names = (f"{file.name}.{revision}{number}.backup" for number in ("", *(f"-{n}" for n in range(2, 1000))))
     path = next(path for path in map(file.with_name, names) if not path.exists())
     database.backup(path)

@@ -1,4 +1,4 @@
-"""Names and sentences on their way into the store: plain text that every database can hold."""
+"""What people give on its way into the store: text that every database can hold, numbers within reason."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from marsseg.store.tables import NAME_LENGTH
 TAG_LENGTH = 40
 MOST_TAGS = 20
 NOTES_LENGTH = 10_000
+MOST_PRIORITY = 1_000
+MOST_THREADS = 1_024
 _ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
 
 _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -41,7 +43,7 @@ def tidy_tags(tags: Iterable[str]) -> list[str]:
     Raises:
         ConfigError: a tag is empty, holds a comma, or has more than 40 characters; or there are too many.
     """
-    tidy = sorted({" ".join(_replace_controls(tag).split()) for tag in tags}, key=str.casefold)
+    tidy = sort_tags(" ".join(_replace_controls(tag).split()) for tag in tags)
     if len(tidy) > MOST_TAGS:
         raise ConfigError({"tags": f"at most {MOST_TAGS} tags a run; got {len(tidy)}."})
     for tag in tidy:
@@ -50,6 +52,11 @@ def tidy_tags(tags: Iterable[str]) -> list[str]:
                 {"tags": f"a tag is 1 to {TAG_LENGTH} characters without a comma; got {tag!r}."}
             )
     return tidy
+
+
+def sort_tags(tags: Iterable[str]) -> list[str]:
+    """Each tag once, in alphabetical order; capitals before small letters where nothing else differs."""
+    return sorted(set(tags), key=lambda tag: (tag.casefold(), tag))
 
 
 def tidy_notes(notes: str) -> str:
@@ -63,6 +70,18 @@ def tidy_notes(notes: str) -> str:
     if len(tidy) > NOTES_LENGTH:
         raise ConfigError({"notes": f"at most {NOTES_LENGTH} characters; got {len(tidy)}."})
     return tidy
+
+
+def require_wishes(priority: int, threads: int | None = None) -> None:
+    """Refuse numbers that no queue and no machine has a use for.
+
+    Raises:
+        ConfigError: a priority beyond ±1,000, or threads that are not 1 to 1,024.
+    """
+    if abs(priority) > MOST_PRIORITY:
+        raise ConfigError({"priority": f"must be from -{MOST_PRIORITY} to {MOST_PRIORITY}; got {priority}."})
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise ConfigError({"threads": f"must be from 1 to {MOST_THREADS}; got {threads}."})
 
 
 def cut_name(name: str, *, room: int = 0) -> str:

@@ -87,9 +87,7 @@ class WorkerDesk(StorePart):
             row = get_current(session, run_id, token)
             session.merge(epoch_row(run_id, epoch))
             session.flush()
-            row.train_seconds = session.scalar(
-                select(func.sum(EpochRow.seconds)).where(EpochRow.run_id == run_id)
-            )
+            row.train_seconds = _sum_seconds(session, run_id)
 
     def go_on_after(self, run_id: str, token: str, epoch: int, message: str) -> int:
         """Forget all later epochs, as they are trained again; returns how many that were.
@@ -99,9 +97,10 @@ class WorkerDesk(StorePart):
             message: a sentence for the timeline.
         """
         with self._database.write() as session:
-            get_current(session, run_id, token)
+            row = get_current(session, run_id, token)
             later = delete(EpochRow).where(EpochRow.run_id == run_id, EpochRow.epoch > epoch)
             forgotten: int = session.connection().execute(later).rowcount
+            row.train_seconds = _sum_seconds(session, run_id)
             self._add_event(session, "resumed", message, run_id)
             return forgotten
 
@@ -166,6 +165,10 @@ def get_current(session: Session, run_id: str, token: str) -> RunRow:
     if not row.status.is_active:
         raise refusal(run_id, row.status, "takes no more reports from its worker")
     return row
+
+
+def _sum_seconds(session: Session, run_id: str) -> float | None:
+    return session.scalar(select(func.sum(EpochRow.seconds)).where(EpochRow.run_id == run_id))
 
 
 def _update_current(session: Session, run_id: str, token: str, **values: Any) -> None:

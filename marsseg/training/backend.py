@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from marsseg.errors import ConfigError
+from marsseg.settings import usable_cores
 
 THREADS_VARIABLE = "MARSSEG_THREADS"
 
@@ -90,14 +91,41 @@ def build_evaluation_step(model: keras.Model, loss: keras.losses.Loss) -> Evalua
 
 
 def describe_devices() -> dict[str, Any]:
-    """Name the devices that TensorFlow computes on, and how: part of a run's provenance."""
+    """What TensorFlow computes on, and how: the machine's part of a run's provenance, all JSON values.
+
+    `deterministic` and the numbers of threads are what TensorFlow says of this process, whatever was asked.
+    """
+    from tensorflow.python.framework.config import is_op_determinism_enabled  # public only to switch it on
+
     gpus = tf.config.list_physical_devices("GPU")
     names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+    build = tf.sysconfig.get_build_info()
     return {
         "device": ", ".join(names) or _cpu_name(),
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "usable_cores": usable_cores(),
         "gpus": names,
+        "gpu_driver": _gpu_driver() if names else None,
+        "cuda": build.get("cuda_version"),
+        "cudnn": build.get("cudnn_version"),
         "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count(),
+        "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads() or os.cpu_count(),
+        "deterministic": is_op_determinism_enabled(),
     }
+
+
+def _gpu_driver() -> str | None:
+    """Version of the NVIDIA driver; None when it does not tell."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        version = pynvml.nvmlSystemGetDriverVersion()
+        pynvml.nvmlShutdown()
+    except pynvml.NVMLError:
+        return None
+    return str(version)
 
 
 def _cpu_name() -> str:

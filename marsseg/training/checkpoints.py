@@ -1,11 +1,12 @@
-"""What exact resume needs, in one file an epoch, and the best weights beside it."""
+"""What exact resume needs: one file an epoch, and which of those that the store names can be read."""
 
 from __future__ import annotations
 
 import json
-import logging
+import struct
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from marsseg.errors import MarsSegError
-from marsseg.training.files import move_whole, write_whole
+from marsseg.training.files import save_arrays
 from marsseg.training.optimizer import Watch
 
 if TYPE_CHECKING:
@@ -22,11 +23,19 @@ if TYPE_CHECKING:
 KEPT = 2
 STATE_KEY = "state"
 
-logger = logging.getLogger(__name__)
+_UNREADABLE = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
+"""What NumPy, zipfile and JSON raise on files that were cut short or changed."""
 
 
 class CheckpointError(MarsSegError):
     """A checkpoint cannot continue this run."""
+
+
+class UnreadableError(CheckpointError):
+    """A file that should hold weights is gone, cut short or changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,42 +63,82 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """The checkpoints of one run, in `folder`; the last two are kept."""
+    """The checkpoints of one run, in `folder`: of the last two epochs, and of the best one.
 
-    def __init__(self, folder: Path) -> None:
+    A file counts once it is recorded. Until then nothing else is removed, and afterwards only what was
+    recorded before or by this launch: one that has lost the run harms nothing.
+
+    Args:
+        launch: text in the names of new files that no other launch of the run uses.
+        recorded: epochs and names of their files, as the store has them; most of the files are gone.
+    """
+
+    def __init__(
+        self, folder: Path, *, launch: str = "", recorded: Iterable[tuple[int, str | None]] = ()
+    ) -> None:
         self.folder = folder
+        self._suffix = f"-{launch}" if launch else ""
+        self._recorded = {epoch: name or "" for epoch, name in recorded}
 
-    def save(self, state: TrainingState, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Path:
-        """Write `epoch-0007.npz`, whole or not at all, and remove all but the last two.
+    def save(self, state: TrainingState, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> str:
+        """Write the file of an epoch, whole or not at all; returns its name, which is then to be recorded.
 
         `model.variables` holds the weights, the statistics of batch normalisation and the state of every
         dropout layer's seed generator; Keras' own weight files leave the last out.
+
+        Raises:
+            DiskFullError: it does not fit on its disk.
         """
         arrays = _named("model", model.variables) | _named("optimizer", optimizer.variables)
-        arrays[STATE_KEY] = np.array(_encode(state))
-        path = self.folder / f"epoch-{state.epoch:04d}.npz"
-        write_whole(path, lambda file: np.savez(file, **arrays))
-        for old in self.paths()[:-KEPT]:
-            old.unlink(missing_ok=True)
-        return path
+        arrays[STATE_KEY] = np.array(_encode(state, len(arrays)))
+        name = _file_name(state.epoch, self._suffix)
+        save_arrays(self.folder / name, arrays)
+        return name
 
-    def find_latest(self) -> Checkpoint | None:
-        """Read the newest checkpoint that is whole; None when there is none."""
-        for path in reversed(self.paths()):
-            try:
-                return _read(path)
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-                logger.warning("Checkpoint %s cannot be read (%s); trying the one before.", path.name, error)
-        return None
+    def accept(self, state: TrainingState, name: str) -> None:
+        """Count a file that was recorded, and remove those that are no longer needed."""
+        self._recorded[state.epoch] = name
+        needed = {*sorted(self._recorded)[-KEPT:], state.watch.best_epoch}
+        for epoch in self._recorded.keys() - needed:
+            self.discard(self._recorded.pop(epoch))
 
-    def paths(self) -> list[Path]:
-        """All checkpoint files, oldest first."""
-        return sorted(self.folder.glob("epoch-*.npz"), key=lambda path: (len(path.name), path.name))
+    def discard(self, name: str) -> None:
+        """Remove a file that counts no more, or never did."""
+        if name:
+            (self.folder / name).unlink(missing_ok=True)
 
-    def clean(self) -> None:
-        """Remove what an interrupted write left behind."""
-        for path in self.folder.glob(".*.tmp"):
-            path.unlink(missing_ok=True)
+    def go_on_after(self, epoch: int) -> None:
+        """Forget the files of later epochs, and remove all that no epoch needs, unfinished ones too."""
+        self._recorded = {number: name for number, name in self._recorded.items() if number <= epoch}
+        names = set(self._recorded.values())
+        for path in (*self.folder.glob("epoch-*.npz"), *self.folder.glob(".*.tmp")):
+            if path.name not in names:
+                path.unlink(missing_ok=True)
+
+    def epochs(self) -> list[int]:
+        """The recorded epochs, newest first."""
+        return sorted(self._recorded, reverse=True)
+
+    def is_unsigned(self, epoch: int) -> bool:
+        """Whether the file of an epoch has no launch in its name, as those of earlier versions have not."""
+        return self._recorded.get(epoch) == _file_name(epoch)
+
+    def read(self, epoch: int) -> Checkpoint:
+        """Read the file of a recorded epoch, checksums and all.
+
+        Raises:
+            UnreadableError: it is gone, cut short or changed, or there was none.
+        """
+        name = self._recorded.get(epoch)
+        if not name:
+            raise UnreadableError(f"Epoch {epoch} has no checkpoint")
+        try:
+            return _read(self.folder / name)
+        except FileNotFoundError as error:
+            raise UnreadableError(f"Checkpoint {name} is gone") from error
+        except _UNREADABLE as error:
+            why = " ".join(str(error).split()) or type(error).__name__
+            raise UnreadableError(f"Checkpoint {name} cannot be read ({why})") from error
 
 
 def restore(
@@ -100,44 +149,34 @@ def restore(
     Raises:
         CheckpointError: the checkpoint belongs to another network.
     """
-    _assign(model.variables, checkpoint.model)
+    restore_model(checkpoint, model)
     _assign(optimizer.variables, checkpoint.optimizer)
     return checkpoint.state
 
 
-def save_weights(model: keras.Model, path: Path) -> None:
-    """Write a functional model's weights, without its optimizer's, as `*.weights.h5`, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".tmp.{path.name}")
-    try:
-        _bare(model).save_weights(temporary)
-        move_whole(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def restore_model(checkpoint: Checkpoint, model: keras.Model) -> None:
+    """Put the network's variables back, and leave the optimizer alone.
+
+    Raises:
+        CheckpointError: the checkpoint belongs to another network.
+    """
+    _assign(model.variables, checkpoint.model)
 
 
-def load_weights(model: keras.Model, path: Path) -> None:
-    """Give a functional model the weights of a `*.weights.h5` file."""
-    _bare(model).load_weights(path)
+def _file_name(epoch: int, suffix: str = "") -> str:
+    return f"epoch-{epoch:04d}{suffix}.npz"
 
 
-def _bare(model: keras.Model) -> keras.Model:
-    """The same layers as a model that was never compiled: Keras would save the optimizer's slots as well."""
-    return type(model)(model.inputs, model.outputs)
-
-
-def _named(prefix: str, variables: Sequence[Any]) -> dict[str, Any]:
+def _named(prefix: str, variables: Sequence[Any]) -> dict[str, np.ndarray]:
     return {f"{prefix}/{index:05d}": variable.numpy() for index, variable in enumerate(variables)}
 
 
 def _read(path: Path) -> Checkpoint:
     with np.load(path, allow_pickle=False) as arrays:
         names = sorted(arrays.files)
-        return Checkpoint(
-            _decode(str(arrays[STATE_KEY])),
-            [arrays[name] for name in names if name.startswith("model/")],
-            [arrays[name] for name in names if name.startswith("optimizer/")],
-        )
+        model = [arrays[name] for name in names if name.startswith("model/")]
+        optimizer = [arrays[name] for name in names if name.startswith("optimizer/")]
+        return Checkpoint(_decode(str(arrays[STATE_KEY]), len(model + optimizer)), model, optimizer)
 
 
 def _assign(variables: Sequence[Any], values: list[np.ndarray]) -> None:
@@ -152,12 +191,20 @@ def _assign(variables: Sequence[Any], values: list[np.ndarray]) -> None:
         variable.assign(value)
 
 
-def _encode(state: TrainingState) -> str:
+def _encode(state: TrainingState, arrays: int) -> str:
+    """The state as text, and how many arrays belong to it: no checksum tells that one is gone."""
     return json.dumps(
-        {"epoch": state.epoch, "train_seconds": state.train_seconds, "watch": state.watch.to_dict()}
+        {
+            "epoch": state.epoch,
+            "train_seconds": state.train_seconds,
+            "watch": state.watch.to_dict(),
+            "arrays": arrays,
+        }
     )
 
 
-def _decode(text: str) -> TrainingState:
+def _decode(text: str, arrays: int) -> TrainingState:
     fields = json.loads(text)
+    if fields.get("arrays", arrays) != arrays:  # earlier versions did not count them
+        raise ValueError(f"it holds {arrays} of {fields['arrays']} arrays")
     return TrainingState(fields["epoch"], Watch(**fields["watch"]), fields["train_seconds"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import keras
 import onnx
+
+from marsseg.training.files import move_whole, saying_what_was_needed
 
 INPUT_NAME = "image"
 OUTPUT_NAME = "logits"
@@ -29,9 +30,14 @@ def export_onnx(model: keras.Model, path: Path, metadata: Mapping[str, str]) -> 
         metadata: stored in the file, readable by ONNX Runtime as `custom_metadata_map`.
 
     Raises:
-        OSError: the file cannot be written.
+        DiskFullError: the file does not fit on its disk.
+        OSError: it cannot be written.
     """
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+    size = sum(weight.numpy().nbytes for weight in model.weights)
+    with (
+        saying_what_was_needed(path, 2 * size),  # as converted, and with its metadata
+        tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder,
+    ):
         raw, finished = Path(folder, "raw.onnx"), Path(folder, "finished.onnx")
         _convert(model, raw)
         graph = onnx.load(raw)
@@ -39,8 +45,7 @@ def export_onnx(model: keras.Model, path: Path, metadata: Mapping[str, str]) -> 
         onnx.helper.set_model_props(graph, dict(metadata))
         onnx.checker.check_model(graph)
         onnx.save(graph, finished)
-        _sync(finished)
-        finished.replace(path)
+        move_whole(finished, path)
 
 
 def _convert(model: keras.Model, path: Path) -> None:
@@ -56,11 +61,6 @@ def _name_output(graph: onnx.GraphProto) -> None:
         for names in (node.input, node.output):
             names[:] = [OUTPUT_NAME if name == output.name else name for name in names]
     output.name = OUTPUT_NAME
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import deque
 
 WINDOW = 20
@@ -37,6 +38,16 @@ class Pace:
         self._between_epochs = seconds_after_last_step
         self._epoch_seconds = []
         return rate
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the first step of this process, which builds the graph, is done."""
+        return self._first is not None
+
+    @property
+    def step_seconds(self) -> float | None:
+        """Median time of the last steps; None before the second step."""
+        return statistics.median(self._recent) if self._recent else None
 
     @property
     def images_per_second(self) -> float | None:

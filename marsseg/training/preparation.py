@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from marsseg.data.arrays import DatasetArrays
 from marsseg.data.cleaning import kept_rows
 from marsseg.data.splits import Split, make_split
 from marsseg.data.weights import class_weights
-from marsseg.training.files import write_whole
+from marsseg.training.files import save_arrays
 from marsseg.training.inputs import Standardizer, Tiles, fit_standardizer
 
 
@@ -40,10 +39,8 @@ class Material:
 
     def save_split(self, path: Path) -> None:
         """Write the dataset rows of each split as `split.npz`."""
-        write_whole(path, self._write_rows)
-
-    def _write_rows(self, file: BinaryIO) -> None:
-        np.savez(file, train=self.training.rows, validation=self.validation.rows, test=self.test.rows)
+        splits = {"train": self.training, "validation": self.validation, "test": self.test}
+        save_arrays(path, {name: tiles.rows for name, tiles in splits.items()})
 
 
 def prepare(config: RunConfig, arrays: DatasetArrays, dropped_rows: tuple[int, ...]) -> Material:

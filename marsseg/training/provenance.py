@@ -11,7 +11,8 @@ from typing import Any
 
 from marsseg.settings import PROJECT_ROOT
 
-PACKAGES = ("tensorflow", "keras", "numpy", "tf2onnx", "onnx", "onnxruntime")
+PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "tf2onnx", "onnx", "onnxruntime")
+"""Those that decide numbers."""
 GIT_SECONDS = 5
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from marsseg.errors import NotFoundError, StateError, StoreError
-from marsseg.store.records import EpochRecord, EvaluationRecord, Progress
+from marsseg.store.records import EpochRecord, EvaluationRecord, Phase, Progress
 
 if TYPE_CHECKING:
     from marsseg.store import RunStore
@@ -23,23 +23,49 @@ PATIENCE_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
 logger = logging.getLogger(__name__)
 
 
-class StopFlag:
-    """Says that training shall end at the next batch.
+class HurriedError(Exception):
+    """Someone asked to end at once; raised between two batches."""
 
-    A plain attribute and no `threading.Event`: a second signal may interrupt the handler of the first, and
+
+class StopFlag:
+    """Says that training shall end at the next batch, and why.
+
+    Plain attributes and no `threading.Event`: a second signal may interrupt the handler of the first, and
     would wait forever for the event's lock.
     """
 
     def __init__(self) -> None:
+        self.cause = ""
         self._is_set = False
+        self._is_urgent = False
 
-    def set(self) -> None:
-        """Ask for the end; there is no way back."""
+    def set(self, cause: str = "") -> None:
+        """Ask for the end; there is no way back. The first who asks is the cause, empty for a person."""
+        if not self._is_set:
+            self.cause = cause
         self._is_set = True
+
+    def hurry(self) -> None:
+        """Ask for the end without evaluation and export."""
+        self.set()
+        self._is_urgent = True
 
     def is_set(self) -> bool:
         """Whether someone asked."""
         return self._is_set
+
+    def is_urgent(self) -> bool:
+        """Whether evaluation and export shall be left out, too."""
+        return self._is_urgent
+
+    def raise_if_urgent(self) -> None:
+        """For loops that do not end at a mere request to stop.
+
+        Raises:
+            HurriedError: someone asked to end at once.
+        """
+        if self._is_urgent:
+            raise HurriedError
 
 
 class Reporter(Protocol):
@@ -51,15 +77,18 @@ class Reporter(Protocol):
     def facts(self, *, parameters: int, class_weights: np.ndarray) -> None:
         """Hear how many parameters the network has and what the classes weigh."""
 
+    def resumed(self, epoch: int, message: str) -> None:
+        """Hear that training goes on after `epoch`, and later ones are trained again; a sentence says why."""
+
     def epoch(self, record: EpochRecord) -> None:
-        """Hear what an epoch measured, before its checkpoint is written."""
+        """Hear what an epoch measured and where its checkpoint is."""
 
     def evaluation(self, split: str, decoding: str, rows: np.ndarray, confusions: np.ndarray) -> None:
         """Hear the confusion matrices (N, 5, 5) of a split's rows under one decoding."""
 
 
 def persist(
-    write: Callable[[], None],
+    write: Callable[[], object],
     *,
     waits: Sequence[float] = PATIENCE_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
@@ -72,11 +101,12 @@ def persist(
     """
     for seconds in waits:
         try:
-            return write()
+            write()
+            return
         except StoreError as error:
             logger.warning("%s Trying again in %g s.", error, seconds)
             sleep(seconds)
-    return write()
+    write()
 
 
 class StoreReporter:
@@ -105,8 +135,12 @@ class StoreReporter:
             )
         )
 
+    def resumed(self, epoch: int, message: str) -> None:
+        """Forget later epochs, and put the sentence into the run's timeline."""
+        persist(lambda: self.store.go_on_after(self.run_id, self.token, epoch, message))
+
     def epoch(self, record: EpochRecord) -> None:
-        """Record one epoch; the same epoch again, after a resume, replaces it."""
+        """Record one epoch and its checkpoint at once."""
         persist(lambda: self.store.add_epoch(self.run_id, self.token, record))
 
     def evaluation(self, split: str, decoding: str, rows: np.ndarray, confusions: np.ndarray) -> None:
@@ -120,7 +154,7 @@ class Heartbeat:
 
     Args:
         reporter: whose newest progress is written.
-        stop: set as soon as the store asks for a stop.
+        stop: set as soon as the store asks for a stop; what else set it is told to the store.
 
     As a context manager it beats once at the start and writes the last progress at the end. When the
     store says that another launch owns the run, `disowned` and `stop` are set and nothing more is written.
@@ -151,19 +185,36 @@ class Heartbeat:
         """Say once that the worker lives; a store that is busy or gone for a moment is tried again later."""
         if self.disowned.is_set():
             return
-        store, run_id, token = self.reporter.store, self.reporter.run_id, self.reporter.token
         try:
-            if store.heartbeat(run_id, token):
-                self.stop.set()
-            newest = self.reporter.latest
-            if newest is not None and newest is not self._written:
-                store.report_progress(run_id, token, newest)
-                self._written = newest
+            self._give_sign_of_life()
+            self._write_progress()
         except (StateError, NotFoundError):
             self.disowned.set()
-            self.stop.set()
+            self.stop.hurry()
         except Exception:  # the run must not die of one missed heartbeat
             logger.warning("A heartbeat could not be written.", exc_info=True)
+
+    def _give_sign_of_life(self) -> None:
+        store, run_id = self.reporter.store, self.reporter.run_id
+        if store.heartbeat(run_id, self.reporter.token, ending=self._ending()):
+            self.stop.set()
+            if not self.stop.is_urgent() and store.get_run(run_id).stop_now:
+                self.stop.hurry()
+
+    def _ending(self) -> str:
+        """Why the worker is about to end although nobody asked the store, and when; empty if it is not."""
+        if not self.stop.cause:
+            return ""
+        newest = self.reporter.latest
+        is_evaluated = newest is not None and newest.phase in {Phase.EVALUATING, Phase.EXPORTING}
+        when = "once it is evaluated and exported" if is_evaluated else "at the next batch"
+        return f"Received {self.stop.cause}; ends {when}."
+
+    def _write_progress(self) -> None:
+        newest = self.reporter.latest
+        if newest is not None and newest is not self._written:
+            self.reporter.store.report_progress(self.reporter.run_id, self.reporter.token, newest)
+            self._written = newest
 
     def _loop(self) -> None:
         while not self._end.wait(self.interval):

@@ -5,32 +5,37 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from marsseg.config import RunConfig
-from marsseg.errors import MarsSegError
+from marsseg.errors import NotFoundError, StateError
 from marsseg.metrics import Decoding, class_iou, mean_iou
-from marsseg.store.records import EpochRecord, Phase, Progress, RunStatus
+from marsseg.store.records import EpochRecord, Phase, Progress
 from marsseg.training.backend import build_evaluation_step, seed_everything
 from marsseg.training.checkpoints import (
+    Checkpoint,
     Checkpoints,
     TrainingState,
-    load_weights,
+    UnreadableError,
     restore,
-    save_weights,
+    restore_model,
 )
 from marsseg.training.evaluation import SplitPrediction, predict_split
 from marsseg.training.inputs import steps_per_epoch
 from marsseg.training.losses import build_loss
 from marsseg.training.networks import build_network
 from marsseg.training.optimizer import Watch, build_optimizer
+from marsseg.training.outcome import Outcome, completed, diverged, stopped, stopped_early
 from marsseg.training.pace import Pace
 from marsseg.training.preparation import Material
 from marsseg.training.previews import Previews
-from marsseg.training.reporting import Reporter, StopFlag
+from marsseg.training.reporting import HurriedError, Reporter, StopFlag
+from marsseg.training.resuming import find_start
+from marsseg.training.weights import load_weights, save_weights
 
 SELECTION_DECODING: Decoding = "terrain_only"
 """Decoding under which validation picks the best epoch: that of the leaderboard's default."""
@@ -38,29 +43,13 @@ SELECTION_DECODING: Decoding = "terrain_only"
 logger = logging.getLogger(__name__)
 
 
-class DivergedError(MarsSegError):
-    """The loss is no finite number any more, so going on would only spoil the weights."""
+class DivergedError(Exception):
+    """The loss is no finite number any more: what it was, and where."""
 
-    exit_status = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How training ended.
-
-    Args:
-        status: completed or stopped.
-        reason: a sentence for people.
-        scores: whose scores a stopped run has, to follow the reason.
-        best_epoch: the epoch whose weights were kept; None when no epoch was completed.
-        train_seconds: time spent on finished epochs, over all launches.
-    """
-
-    status: RunStatus
-    reason: str
-    best_epoch: int | None
-    train_seconds: float
-    scores: str = ""
+    def __init__(self, loss: float, where: str) -> None:
+        super().__init__(loss, where)
+        self.loss = loss
+        self.where = where
 
 
 class Trainer:
@@ -69,13 +58,24 @@ class Trainer:
     Args:
         config: everything that decides the numbers.
         material: tiles and class weights.
-        folder: where checkpoints, previews and the best weights go; checkpoints found there are continued.
+        folder: where checkpoints, previews and the best weights go.
         reporter: hears of progress and epochs.
         stop: once set, training ends at the next batch.
+        launch: text that tells the files of this launch from those of any other.
+        recorded: epochs of earlier launches and names of their checkpoints; training goes on from the newest
+            that can be read.
     """
 
     def __init__(
-        self, config: RunConfig, material: Material, folder: Path, reporter: Reporter, stop: StopFlag
+        self,
+        config: RunConfig,
+        material: Material,
+        folder: Path,
+        reporter: Reporter,
+        stop: StopFlag,
+        *,
+        launch: str = "",
+        recorded: Iterable[tuple[int, str | None]] = (),
     ) -> None:
         self.config = config
         self.material = material
@@ -83,7 +83,7 @@ class Trainer:
         self.reporter = reporter
         self.stop = stop
         self.best_weights = folder / "best.weights.h5"
-        self.checkpoints = Checkpoints(folder / "checkpoints")
+        self.checkpoints = Checkpoints(folder / "checkpoints", launch=launch, recorded=recorded)
         self.previews = Previews(material.validation, folder / "previews")
         self.steps = steps_per_epoch(len(material.training), config.train.batch_size)
         self.pace = Pace(min(config.train.batch_size, len(material.training)), self.steps)
@@ -108,74 +108,89 @@ class Trainer:
         return self._position[0]
 
     def train(self) -> Outcome:
-        """Train until the epochs are done, the score stalls, or someone asks to stop.
+        """Train until the epochs are done, the score stalls, the loss diverges, or someone asks to stop.
 
         Raises:
-            DivergedError: the loss became NaN or infinite; checkpoints keep the last finite weights.
+            CheckpointError: what was saved belongs to another network.
+            DiskFullError: a checkpoint does not fit; earlier ones are untouched.
         """
         state = self._begin()
-        while (outcome := self._ending(state)) is None:
-            state = self._epoch(state)
+        try:
+            while (outcome := self._ending(state)) is None:
+                state = self._epoch(state)
+        except DivergedError as error:
+            outcome = diverged(state, error.loss, error.where)
         logger.info("Training ended: %s.", outcome.reason)
         return outcome
 
     def load_best(self, outcome: Outcome) -> None:
-        """Give the model its best weights, those that are evaluated and exported.
+        """Give the model the weights of the best epoch, which are evaluated and exported.
 
-        When no epoch was completed, these are the current ones, and `outcome.scores` says so; no epoch is
-        recorded for them.
+        When no epoch was completed, it keeps those it has.
+
+        Raises:
+            UnreadableError: they were damaged meanwhile.
         """
         if outcome.best_epoch is None:
-            save_weights(self.model, self.best_weights)
-        load_weights(self.model, self.best_weights)
+            return
+        best = self._find_best(outcome.best_epoch)
+        if best is None:
+            load_weights(self.model, self.best_weights)
+        else:
+            restore_model(best, self.model)
+
+    def save_best(self) -> None:
+        """Write `best.weights.h5` from the weights that the model has now."""
+        save_weights(self.model, self.best_weights)
+
+    def _find_best(self, epoch: int) -> Checkpoint | None:
+        """Read the checkpoint of the best epoch; None when only `best.weights.h5` has its weights.
+
+        Runs from before checkpoints were signed kept no more than two, and wrote that file while training.
+        """
+        try:
+            return self.checkpoints.read(epoch)
+        except UnreadableError:
+            if self.checkpoints.is_unsigned(epoch) and self.best_weights.exists():
+                return None
+            raise
 
     def _begin(self) -> TrainingState:
-        """Continue from the newest checkpoint, or start with an untrained network's previews."""
-        self.checkpoints.clean()
-        found = self.checkpoints.find_latest()
-        if found is None:
+        """Go on from what earlier launches recorded, or start with an untrained network's previews."""
+        start = find_start(self.checkpoints, self._find_best, self.config.train.epochs)
+        if self.checkpoints.epochs():
+            logger.info("%s", start.message)
+            self.reporter.resumed(start.epoch, start.message)
+        self.checkpoints.go_on_after(start.epoch)
+        self._position = (min(start.epoch + 1, self.config.train.epochs), 0)
+        self._say(Phase.BUILDING)
+        if start.checkpoint is None:
             self.previews.begin(self.evaluate)
             return TrainingState(0, Watch(self.config.train.learning_rate))
-        state = restore(found, self.model, self.optimizer)
-        if state.watch.best_epoch == state.epoch:  # the process may have died before it wrote them
-            save_weights(self.model, self.best_weights)
-        self._position = (state.epoch + 1, 0)
-        logger.info("Continuing after epoch %d.", state.epoch)
-        return state
+        return restore(start.checkpoint, self.model, self.optimizer)
 
     def _ending(self, state: TrainingState) -> Outcome | None:
         """Why training is over after this state; None when it is not."""
         train = self.config.train
         if state.epoch >= train.epochs:
-            return self._outcome(state, RunStatus.COMPLETED, _epochs(state.epoch))
+            return completed(state)
         if state.watch.stops_early(train):
-            patience = f"no better validation score for {_epochs(train.early_stop_patience)}"
-            return self._outcome(
-                state, RunStatus.COMPLETED, f"early stop after epoch {state.epoch}: {patience}"
-            )
+            return stopped_early(state, train.early_stop_patience)
         if self.stop.is_set():
-            stopped = self._outcome(state, RunStatus.STOPPED, self._where_stopped(state))
-            return replace(stopped, scores=_whose_scores(state))
+            epoch, step = self._position
+            return stopped(state, self.stop.cause, step if epoch > state.epoch else 0, self.steps)
         return None
-
-    def _where_stopped(self, state: TrainingState) -> str:
-        epoch, step = self._position
-        if epoch == state.epoch or step == 0:
-            return f"stopped before epoch {state.epoch + 1}"
-        return f"stopped in epoch {epoch} after step {step} of {self.steps}"
-
-    def _outcome(self, state: TrainingState, status: RunStatus, reason: str) -> Outcome:
-        return Outcome(status, reason, state.watch.best_epoch or None, state.train_seconds)
 
     def _epoch(self, state: TrainingState) -> TrainingState:
         """Run the next epoch and return the state after it; the same state if it was cut short by a stop."""
         epoch, began = state.epoch + 1, time.perf_counter()
         self.optimizer.learning_rate.assign(state.watch.learning_rate)
         loss = self._train_batches(epoch)
-        if loss is None:
-            return state
         stepped = time.perf_counter()
-        validation = self._validate(epoch)
+        validation = None if loss is None else self._validate(epoch)
+        if loss is None or validation is None:
+            return state
+        self._say(Phase.SAVING)
         self.previews.save(epoch, self.evaluate)
         seconds = time.perf_counter() - began
         rate = self.pace.epoch_ended(time.perf_counter() - stepped)
@@ -204,12 +219,14 @@ class Trainer:
         )
         total, before = 0.0, time.perf_counter()
         self._position = (epoch, 0)
+        if self.pace.has_begun:
+            self._say(Phase.TRAINING)
         for step, (images, masks) in enumerate(batches, start=1):
             if self.stop.is_set():
                 return None
             loss = float(self.model.train_on_batch(images, masks))
             if not math.isfinite(loss):
-                raise DivergedError(_diverged(loss, f"epoch {epoch}, step {step}", epoch - 1))
+                raise DivergedError(loss, f"epoch {epoch}, step {step}")
             total += loss
             now = time.perf_counter()
             self.pace.step_took(now - before)
@@ -218,21 +235,30 @@ class Trainer:
             self._say(Phase.TRAINING)
         return total / self.steps
 
-    def _validate(self, epoch: int) -> SplitPrediction:
-        validation = predict_split(self.evaluate, self.material.validation, self.config.train.batch_size)
+    def _validate(self, epoch: int) -> SplitPrediction | None:
+        """Predict the validation split with the weights of now; None if the stop is in a hurry."""
+        try:
+            validation = predict_split(
+                self.evaluate, self.material.validation, self.config.train.batch_size, self._say_validating
+            )
+        except HurriedError:
+            return None
         if not math.isfinite(validation.loss):
-            raise DivergedError(_diverged(validation.loss, f"the validation after epoch {epoch}", epoch - 1))
+            raise DivergedError(validation.loss, f"the validation after epoch {epoch}")
         return validation
 
     def _keep(self, state: TrainingState, record: EpochRecord) -> None:
-        """Tell of the epoch first: a launch that no longer owns the run is refused there and writes nothing.
+        """Write the checkpoint, record the epoch together with its name, then remove what is not needed.
 
-        Then the checkpoint, then the best weights, which can be made again from that very checkpoint.
+        A launch that no longer owns the run is refused at the second, and takes its file back.
         """
-        self.reporter.epoch(record)
-        self.checkpoints.save(state, self.model, self.optimizer)
-        if state.watch.best_epoch == state.epoch:
-            save_weights(self.model, self.best_weights)
+        name = self.checkpoints.save(state, self.model, self.optimizer)
+        try:
+            self.reporter.epoch(replace(record, checkpoint=name))
+        except (StateError, NotFoundError):
+            self.checkpoints.discard(name)
+            raise
+        self.checkpoints.accept(state, name)
         logger.info(
             "epoch %d/%d  loss %.4f  val loss %.4f  val terrain mIoU %.4f  lr %.3g  %.1f s  %.1f images/s",
             record.epoch,
@@ -245,6 +271,11 @@ class Trainer:
             record.images_per_second,
         )
 
+    def _say_validating(self, batch: int, batches: int) -> None:
+        self.stop.raise_if_urgent()
+        progress = Progress(Phase.VALIDATING, self.epoch, self.config.train.epochs, batch, batches)
+        self.reporter.progress(progress)
+
     def _say(self, phase: Phase) -> None:
         (epoch, step), epochs = self._position, self.config.train.epochs
         progress = Progress(phase, epoch, epochs, step, self.steps)
@@ -253,23 +284,6 @@ class Trainer:
                 progress,
                 images_per_second=self.pace.images_per_second,
                 seconds_left=self.pace.seconds_left(step, epochs - epoch),
+                step_seconds=self.pace.step_seconds,
             )
         self.reporter.progress(progress)
-
-
-def _whose_scores(state: TrainingState) -> str:
-    if state.epoch == 0:
-        return "no epoch was completed, so the scores are those of the weights at that moment"
-    return f"the scores are those of epoch {state.watch.best_epoch}, the best of {state.epoch}"
-
-
-def _diverged(loss: float, where: str, last_epoch: int) -> str:
-    kind = "NaN" if math.isnan(loss) else "infinite"
-    kept = (
-        f"last finite weights kept, those after epoch {last_epoch}" if last_epoch else "no weights were kept"
-    )
-    return f"loss became {kind} in {where}; {kept}. Try a lower learning rate."
-
-
-def _epochs(count: int) -> str:
-    return f"{count} epoch" if count == 1 else f"{count} epochs"

@@ -6,29 +6,32 @@ only after the first heartbeat, because that alone takes seconds.
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
-import shutil
 import signal
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from marsseg.data.arrays import DatasetArrays, open_arrays
-from marsseg.errors import DatasetError, MarsSegError, NotFoundError, StateError
+from marsseg.errors import DatasetError, MarsSegError, NotFoundError, StateError, StoreError
 from marsseg.identity import TOKEN_VARIABLE, own_identity
 from marsseg.settings import Settings, load_settings
 from marsseg.store import RunStore
 from marsseg.store.records import DatasetRecord, Phase, Progress, RunRecord, RunStatus
+from marsseg.training.failures import failure_sentence
 from marsseg.training.provenance import collect_provenance
-from marsseg.training.reporting import Heartbeat, StopFlag, StoreReporter, persist
+from marsseg.training.reporting import Heartbeat, HurriedError, StopFlag, StoreReporter, persist
+from marsseg.training.succession import wake_scheduler
 
 if TYPE_CHECKING:
+    from marsseg.training.outcome import Outcome
     from marsseg.training.preparation import Material
     from marsseg.training.trainer import Trainer
+
+LAUNCH_DIGITS = 8
+"""How much of a launch token names its checkpoints."""
 
 logger = logging.getLogger("marsseg.worker")
 
@@ -54,13 +57,25 @@ def main(arguments: list[str]) -> int:
     stop = StopFlag()
     set_on_signals(stop)
     settings = load_settings()
-    return Worker(settings, RunStore.open(settings), arguments[0], os.environ[TOKEN_VARIABLE], stop).run()
+    try:
+        store = RunStore.open(settings)
+    except StoreError as error:
+        logger.error("%s", error)
+        return 1
+    try:
+        return Worker(settings, store, arguments[0], os.environ[TOKEN_VARIABLE], stop).run()
+    finally:
+        wake_scheduler(settings, store)
 
 
 def set_on_signals(stop: StopFlag) -> None:
     """Make SIGTERM and SIGINT set the flag and do nothing else."""
+
+    def remember(number: int, _frame: FrameType | None) -> None:
+        stop.set(signal.Signals(number).name)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, remember)
 
 
 class Worker:
@@ -76,21 +91,24 @@ class Worker:
         self.reporter = StoreReporter(store, run_id, token)
 
     def run(self) -> int:
-        """Work, and tell the store how it ended; says nothing once another launch owns the run."""
+        """Work, and tell the store how it ended; says nothing once another launch owns the run.
+
+        Returns:
+            The exit status: not 0 when the run failed, or when the store could not be told how it ended.
+        """
+        word = None
         try:
             self._introduce()
             with Heartbeat(self.reporter, self.stop) as self.heartbeat:
-                word = self._attempt(self._work)
-            if self.heartbeat.disowned.is_set():
-                raise StateError(f"Another launch owns run {self.run_id}.")
-            persist(
-                lambda: self.store.finish(
-                    self.run_id, self.token, word.status, word.reason, best_epoch=word.best_epoch
-                )
-            )
+                word = self._attempt()
+            self._say_last(word)
         except (StateError, NotFoundError) as error:
             logger.info("Leaving without a word: %s", error)
             return 0
+        except StoreError as error:
+            unsaid = f" It was not told: {word.status}, {word.reason}" if word else ""
+            logger.error("%s%s", error, unsaid)
+            return 1
         logger.info("%s: %s", word.status, word.reason)
         return 1 if word.status is RunStatus.FAILED else 0
 
@@ -98,51 +116,70 @@ class Worker:
         self.store.worker_started(self.run_id, self.token, own_identity(self.token))
         self.reporter.progress(Progress(Phase.LOADING))
 
-    def _attempt(self, work: Callable[[], LastWord]) -> LastWord:
-        """Run `work`, and turn whatever it raises into a sentence; the traceback goes to the log."""
+    def _attempt(self) -> LastWord:
+        """Work, and turn whatever that raises into a sentence; the traceback goes to the log."""
         try:
-            return work()
+            return self._work()
         except (StateError, NotFoundError):
             raise
         except MarsSegError as error:
             logger.error("%s", error)
-            return LastWord(RunStatus.FAILED, str(error))
+            return LastWord(RunStatus.FAILED, failure_sentence(error, self.folder))
         except Exception as error:
             logger.exception("The run failed.")
             return LastWord(RunStatus.FAILED, failure_sentence(error, self.folder))
+
+    def _say_last(self, word: LastWord) -> None:
+        if self.heartbeat.disowned.is_set():
+            raise StateError(f"Another launch owns run {self.run_id}.")
+        run_id, token, best = self.run_id, self.token, word.best_epoch
+        persist(lambda: self.store.finish(run_id, token, word.status, word.reason, best_epoch=best))
 
     def _work(self) -> LastWord:
         run = self.store.get_run(self.run_id)
         dataset, arrays = open_dataset(run, self.store, self.settings)
         trainer = self._prepare(run, dataset, arrays)
         outcome = trainer.train()
-        if self.heartbeat.disowned.is_set():
-            raise StateError(f"Another launch owns run {self.run_id}.")
-        if self.store.get_run(self.run_id).stop_now:
-            return LastWord(outcome.status, f"{outcome.reason}; not evaluated, as asked", outcome.best_epoch)
+        if not outcome.has_scores:
+            return LastWord(outcome.status, outcome.sentence())
+        try:
+            self._judge(trainer, outcome)
+        except HurriedError:
+            status = RunStatus.FAILED if outcome.status is RunStatus.FAILED else RunStatus.STOPPED
+            return LastWord(status, outcome.sentence(evaluated=False), outcome.best_epoch)
+        return LastWord(outcome.status, outcome.sentence(), outcome.best_epoch)
+
+    def _judge(self, trainer: Trainer, outcome: Outcome) -> None:
+        """Evaluate and export the best weights.
+
+        Raises:
+            HurriedError: someone asked, in the meantime too, to leave that out.
+        """
+        self._enter(trainer, Phase.EVALUATING)
         trainer.load_best(outcome)
         self._evaluate(trainer)
         self._export(trainer)
-        return LastWord(
-            outcome.status, "; ".join(filter(None, [outcome.reason, outcome.scores])), outcome.best_epoch
-        )
 
     def _prepare(self, run: RunRecord, dataset: DatasetRecord, arrays: DatasetArrays) -> Trainer:
         from marsseg.training import backend
         from marsseg.training.preparation import prepare
         from marsseg.training.trainer import Trainer
 
-        backend.configure_devices(backend.read_threads(os.environ))
+        backend.configure_devices(run.threads or backend.read_threads(os.environ))
         material = prepare(run.config, arrays, run.dropped_rows)
         material.save_split(self.folder / "split.npz")
-        facts = {
-            **collect_provenance(),
-            **backend.describe_devices(),
-            "deterministic": run.config.train.deterministic,
-            **_measured(dataset, material),
-        }
+        trainer = Trainer(
+            run.config,
+            material,
+            self.folder,
+            self.reporter,
+            self.stop,
+            launch=self.token[:LAUNCH_DIGITS],
+            recorded=[(epoch.epoch, epoch.checkpoint) for epoch in self.store.list_epochs(run.id)],
+        )
+        facts = {**collect_provenance(), **backend.describe_devices(), **_measured(dataset, material)}
         persist(lambda: self.store.record_facts(self.run_id, self.token, provenance=facts))
-        return Trainer(run.config, material, self.folder, self.reporter, self.stop)
+        return trainer
 
     def _evaluate(self, trainer: Trainer) -> None:
         """Predict validation and test with the best weights; keep the masks and their confusion matrices."""
@@ -157,6 +194,7 @@ class Worker:
                 trainer.config.train.batch_size,
                 on_batch=lambda done, total: self._say(trainer, Phase.EVALUATING, done, total),
             )
+            self._enter(trainer, Phase.SAVING)
             save_predictions(prediction, split, self.folder / "predictions")
             for decoding, confusions in prediction.confusions.items():
                 self.reporter.evaluation(split, decoding, prediction.rows, confusions)
@@ -164,11 +202,19 @@ class Worker:
     def _export(self, trainer: Trainer) -> None:
         from marsseg.training.exporting import export_onnx
 
-        self._say(trainer, Phase.EXPORTING)
+        self._enter(trainer, Phase.EXPORTING)
+        trainer.save_best()
         metadata = export_metadata(self.run_id, trainer.material, trainer.config.model.depth)
         export_onnx(trainer.model, self.folder / "model.onnx", metadata)
 
+    def _enter(self, trainer: Trainer, phase: Phase) -> None:
+        """Before files are written, ask the store at once whether the run is still this worker's."""
+        self._say(trainer, phase)
+        self.heartbeat.beat()
+        self.stop.raise_if_urgent()
+
     def _say(self, trainer: Trainer, phase: Phase, step: int = 0, steps: int = 0) -> None:
+        self.stop.raise_if_urgent()
         epochs = trainer.config.train.epochs
         self.reporter.progress(Progress(phase, trainer.epoch, epochs, step, steps))
 
@@ -200,18 +246,6 @@ def export_metadata(run_id: str, material: Material, depth: int) -> dict[str, st
         "multiple": str(2**depth),
         "run_id": run_id,
     }
-
-
-def failure_sentence(error: Exception, folder: Path) -> str:
-    """Say in one sentence what went wrong, for someone who has not read the log."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        place = next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))
-        free = shutil.disk_usage(place).free / 1e6
-        return f"disk full while saving in {folder}: {free:.1f} MB are free. Make room, then resume the run."
-    if isinstance(error, MemoryError):
-        return "out of memory. Lower the batch size, the filters or the number of slots, then start again."
-    message = next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
-    return f"{type(error).__name__}: {message} (the log has the traceback)"
 
 
 def _measured(dataset: DatasetRecord, material: Material) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from marsseg.errors import NotFoundError
-from marsseg.ui import formats, keys, run_picks, text
+from marsseg.ui import formats, keys, run_choice, text
 from marsseg.ui.run_uses import RunUses, Use
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ def render_bulk(runs: Sequence[RunRecord], finished: Finished, uses: RunUses, *,
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{len(runs)} runs** chosen", width="stretch")
         _compare(ids, finished.scores, most_masks)
-        _tag(runs, finished.tags, uses)
+        _tag(ids, finished.tags, uses)
         _archive(runs, uses)
         st.button(
             "Delete …", key=keys.runs_button("delete"), icon=":material/delete:", on_click=ask_to_delete,
             args=(ids,),
         )  # fmt: skip
         st.button(
-            "Clear", key=keys.runs_button("clear"), type="tertiary", on_click=run_picks.pick, args=([],)
+            "Clear", key=keys.runs_button("clear"), type="tertiary", on_click=run_choice.pick, args=([],)
         )
 
 
@@ -75,7 +75,7 @@ def _question(deletion: Deletion, delete: Use) -> None:
     def confirm() -> None:
         _close()
         if delete(ids, done=f"Deleted {_runs(len(ids))}."):
-            run_picks.forget(ids)
+            run_choice.forget(ids)
 
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Keep", key=keys.runs_button("keep"), on_click=_close):
@@ -111,10 +111,9 @@ def _compare(ids: Sequence[str], scored: Collection[str], most: int) -> None:
         st.switch_page("pages/masks.py", query_params={keys.RUNS: ",".join(wanted)})
 
 
-def _tag(runs: Sequence[RunRecord], tags: Sequence[str], uses: RunUses) -> None:
+def _tag(ids: Sequence[str], tags: Sequence[str], uses: RunUses) -> None:
     def add() -> None:
-        for run in runs:
-            uses.set_tags(run.id, {*run.tags, *st.session_state[keys.RUNS_NEW_TAGS]})
+        uses.tag_runs(ids, st.session_state[keys.RUNS_NEW_TAGS])
         st.session_state[keys.RUNS_NEW_TAGS] = []
 
     with st.popover("Tag", icon=":material/label:"):
@@ -122,9 +121,7 @@ def _tag(runs: Sequence[RunRecord], tags: Sequence[str], uses: RunUses) -> None:
             "Tags to add", tags, key=keys.RUNS_NEW_TAGS, accept_new_options=True, width=300,
             placeholder="Choose or type a new one",
         )  # fmt: skip
-        st.button(
-            f"Add to {_runs(len(runs))}", key=keys.runs_button("tag"), on_click=add, disabled=not chosen
-        )
+        st.button(f"Add to {_runs(len(ids))}", key=keys.runs_button("tag"), on_click=add, disabled=not chosen)
 
 
 def _archive(runs: Sequence[RunRecord], uses: RunUses) -> None:

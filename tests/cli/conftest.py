@@ -108,8 +108,8 @@ def marsseg(home: Path, woken: list[str], monkeypatch: pytest.MonkeyPatch) -> Co
     """Call a command in this process; nothing trains."""
     monkeypatch.setenv("MARSSEG_HOME", str(home))
 
-    def call(*arguments: object) -> Outcome:
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    def call(*arguments: object, stdin: bytes = b"") -> Outcome:
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Outcome(result.exit_code, result.stdout, result.stderr)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import typer
@@ -22,20 +23,34 @@ PROMISED = {
     "runs stop",
     "runs resume",
     "runs log",
+    "scheduler",
+    "db check",
+    "db backup",
+    "db vacuum",
+    "db migrate",
     "leaderboard",
     "segment",
     "submission",
 }
 
 
-def commands() -> set[str]:
-    """Every command that the terminal offers, such as "runs show"."""
-    root = typer.main.get_command(app)
-    found = set()
-    for name, command in root.commands.items():
-        inner = getattr(command, "commands", None)
-        found |= {f"{name} {sub}" for sub in inner} if inner else {name}
+def tree() -> dict[str, Any]:
+    """Every command that the terminal offers, by its words, such as "runs show"."""
+    found: dict[str, Any] = {}
+    for name, command in typer.main.get_command(app).commands.items():
+        inner = getattr(command, "commands", {"": command})
+        found |= {f"{name} {sub}".strip(): each for sub, each in inner.items()}
     return found
+
+
+def commands() -> set[str]:
+    return set(tree())
+
+
+def options() -> set[str]:
+    """Every option of every command, by its longest name."""
+    found = {max(p.opts, key=len) for command in tree().values() for p in command.params}
+    return {name for name in found if name.startswith("--")} - {"--help", "--install-completion"}
 
 
 def documented() -> set[str]:
@@ -53,6 +68,19 @@ def test_the_promised_commands_are_there() -> None:
 
 def test_every_command_is_documented_and_every_documented_command_exists() -> None:
     assert documented() == commands()
+
+
+def test_every_option_is_documented_and_every_documented_option_exists() -> None:
+    page = (PROJECT_ROOT / "docs" / "terminal.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page))
+    switched_off = {f"--no-{name[2:]}" for name in options()}
+    assert options() <= told
+    assert told <= options() | switched_off | {"--help"}
+
+
+def test_every_command_speaks_json_but_the_one_that_serves() -> None:
+    without = {name for name, c in tree().items() if not any("--json" in p.opts for p in c.params)}
+    assert without == {"scheduler"}
 
 
 def test_every_command_explains_itself(marsseg: Command) -> None:

@@ -4,22 +4,26 @@ import contextlib
 import os
 import signal
 import sqlite3
+import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+import psutil
 import pytest
 
 from marsseg.config import RunConfig
 from marsseg.execution.clocks import Deadlines
 from marsseg.execution.control import ensure_scheduler, scheduler_status
+from marsseg.execution.devices import Gpu
 from marsseg.execution.processes import terminate
-from marsseg.execution.scheduler import Scheduler
+from marsseg.execution.rounds import Scheduler
 from marsseg.identity import identify
 from marsseg.settings import Settings
 from marsseg.store import RunStore
-from marsseg.store.records import NewRun, RunRecord, RunStatus
+from marsseg.store.records import EpochRecord, NewRun, RunRecord, RunStatus
+from tests.execution.killing import Arena, write_small_course
 
 SMALL_WORKER = "tests.execution.small_worker"
 SCHEDULER_ARGUMENTS = ["--idle-seconds", "0.5", "--interval-seconds", "0.1", "--worker-module", SMALL_WORKER]
@@ -74,6 +78,15 @@ class Bench:
     def let_finish(self) -> None:
         (self.settings.home / "go").touch()
 
+    def add_epochs(self, run_id: str, *epochs: int) -> None:
+        for number in epochs:
+            record = EpochRecord(number, 1.0, 1.0, 0.5, (0.5,) * 5, 0.001, 1.0, 20.0)
+            self.store.add_epoch(run_id, self.run(run_id).token, record)
+
+    def told(self, run_id: str, variable: str) -> str:
+        """What a variable was in the environment of a run's worker."""
+        return psutil.Process(self.run(run_id).process.pid).environ().get(variable, "")
+
     def launches(self, run_id: str) -> list[int]:
         with contextlib.suppress(FileNotFoundError):
             return list(map(int, (self.settings.run_dir(run_id) / "launches").read_text().split()))
@@ -86,12 +99,16 @@ class Bench:
         os.kill(self.run(run_id).process.pid, signum)
 
     def suspend(self, run_id: str) -> None:
-        """Suspend a worker, but not within a write: it would hold SQLite's one write lock all the while."""
-        self.kill(run_id, signal.SIGSTOP)
+        """Stop a worker by a signal."""
+        self.halt(lambda: self.kill(run_id, signal.SIGSTOP), lambda: self.kill(run_id, signal.SIGCONT))
+
+    def halt(self, stop: Callable[[], None], go_on: Callable[[], None]) -> None:
+        """Halt a process, but not within a write: it would hold SQLite's one write lock all the while."""
+        stop()
         while not self._is_writable():
-            self.kill(run_id, signal.SIGCONT)
+            go_on()
             time.sleep(0.02)
-            self.kill(run_id, signal.SIGSTOP)
+            stop()
 
     def end(self) -> None:
         """Let all workers finish, also suspended ones."""
@@ -126,18 +143,19 @@ class Stage:
         self._eventually = eventually
         self.made: list[Scheduler] = []
 
-    def make(self, *, slots: int = 1, **deadlines: float) -> Scheduler:
+    def make(self, *, slots: int | None = 1, gpus: Sequence[Gpu] = (), **deadlines: float) -> Scheduler:
         settings = Settings(self._bench.settings.home, self._bench.settings.database_url, slots=slots)
         scheduler = Scheduler(
             settings,
             self._bench.store,
             deadlines=Deadlines(**{"interval": 0.1, **deadlines}),
             worker_module=SMALL_WORKER,
+            gpus=gpus,
         )
         self.made.append(scheduler)
         return scheduler
 
-    def open(self, **options: float) -> Scheduler:
+    def open(self, **options: Any) -> Scheduler:
         scheduler = self.make(**options)
         assert scheduler.initialize(time.time())
         return scheduler
@@ -184,3 +202,44 @@ def detached(bench: Bench, settings: Settings) -> Iterator[Callable[[], int]]:
 def scheduler_log_text(home: Path) -> str:
     log = home / "artifacts" / "scheduler.log"
     return log.read_text() if log.exists() else "no scheduler.log"
+
+
+@pytest.fixture(scope="session")
+def small_course_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_small_course(tmp_path_factory.mktemp("course") / "small.npz")
+
+
+@pytest.fixture
+def arena(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    small_course_file: Path,
+    no_leftover_processes: None,
+) -> Iterator[Arena]:
+    """A lab in which real schedulers launch real workers; for tests marked `training`."""
+    arena = Arena.make(settings, monkeypatch, small_course_file)
+    yield arena
+    arena.end()
+
+
+Mount = Callable[..., Path]
+
+
+@pytest.fixture
+def mount() -> Iterator[Mount]:
+    """Mount a small disk at a folder, or remount it "ro" or "rw"; skips where that is not allowed."""
+    mounted: list[Path] = []
+
+    def mount_it(folder: Path, mode: str = "rw", megabytes: int = 64) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        how = f"remount,{mode}" if folder in mounted else f"{mode},size={megabytes}m"
+        command = ["mount", "-t", "tmpfs", "-o", how, "tmpfs", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
+        mounted.append(folder)
+        return folder
+
+    yield mount_it
+    for folder in dict.fromkeys(reversed(mounted)):
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -15,6 +15,14 @@ from marsseg.store import RunStore
 from marsseg.store.records import Phase, Progress, RunStatus
 
 GIVE_UP_SECONDS = 120
+ALLOCATE_BYTES = 512 * 1024**2
+PROGRESS = {
+    "building": Progress(Phase.BUILDING),
+    "batch": Progress(Phase.TRAINING, epoch=1, epochs=3, step_seconds=0.01),
+}
+STOPPED = (RunStatus.STOPPED, "Stopped in epoch 1.")
+SLOW_STOP_SECONDS = 2.5
+USUAL = Progress(Phase.TRAINING, epoch=1, epochs=3)
 CHILD_CODE = "import time; time.sleep(60)"
 
 
@@ -32,7 +40,7 @@ def main(run_id: str, token: str) -> int:
     if name == "speechless":
         return wait_for(settings.home / "go")
     store.worker_started(run_id, token, own_identity(token))
-    store.report_progress(run_id, token, Progress(Phase.TRAINING, epoch=1, epochs=3))
+    store.report_progress(run_id, token, PROGRESS.get(name, USUAL))
     sys.stdout.write("worker speaking\n")
     sys.stderr.write("worker complaining\n")
     if name == "mute":
@@ -40,19 +48,29 @@ def main(run_id: str, token: str) -> int:
     if name == "parent":
         child = subprocess.Popen([sys.executable, "-c", CHILD_CODE])
         (folder / "child").write_text(str(child.pid))
-    status, reason = work(store, run_id, token, settings.home / "go", obeys=name != "stubborn")
+    if name == "lifeless":
+        return wait_for(settings.home / "go")
+    if name == "greedy":
+        wait_for(folder / "allocate")
+        return len(bytearray(ALLOCATE_BYTES)) % 2
+    status, reason = work(store, run_id, token, settings.home / "go", name)
     store.finish(run_id, token, status, reason)
     return wait_for(Path("/nonexistent")) if name == "lingering" else 0
 
 
-def work(store: RunStore, run_id: str, token: str, go: Path, *, obeys: bool) -> tuple[RunStatus, str]:
+def work(store: RunStore, run_id: str, token: str, go: Path, name: str) -> tuple[RunStatus, str]:
     """Beat until told to finish or to stop."""
     deadline = time.monotonic() + GIVE_UP_SECONDS
     while not go.exists() and time.monotonic() < deadline:
-        if store.heartbeat(run_id, token) and obeys:
-            return RunStatus.STOPPED, "Stopped in epoch 1."
+        is_asked = store.heartbeat(run_id, token)
+        if is_asked and name == "slow to stop":
+            deadline = min(deadline, time.monotonic() + SLOW_STOP_SECONDS)
+        elif is_asked and name != "stubborn":
+            return STOPPED
+        if name in {"moving", "slow to stop"}:
+            store.report_progress(run_id, token, USUAL)
         time.sleep(0.05)
-    return RunStatus.COMPLETED, "All epochs done."
+    return STOPPED if name == "slow to stop" else (RunStatus.COMPLETED, "All epochs done.")
 
 
 def wait_for(path: Path) -> int:

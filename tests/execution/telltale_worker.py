@@ -15,7 +15,7 @@ if __name__ == "__main__":
         "group": os.getpgid(0),
         "cwd": os.getcwd(),  # noqa: PTH109
         "stdin": sys.stdin.read(),
-        "environment": {k: v for k, v in os.environ.items() if k.startswith(("MARSSEG", "PYTHON", "TF"))},
+        "environment": dict(os.environ),
     }
     (load_settings().run_dir(run_id) / "told.json").write_text(json.dumps(told))
     sys.stdout.write("said on stdout\n")

@@ -12,10 +12,11 @@ import pytest
 
 from marsseg.errors import MarsSegError
 from marsseg.execution.control import ensure_scheduler, scheduler_status
-from marsseg.execution.lease import SCHEDULER, SCHEDULER_LAUNCH, holder_of
-from marsseg.execution.processes import is_alive
-from marsseg.identity import identify
-from marsseg.settings import PROJECT_ROOT, Settings
+from marsseg.execution.launch import worker_environment
+from marsseg.execution.lease import SCHEDULER_LAUNCH, holder_of
+from marsseg.identity import TOKEN_VARIABLE, identify, is_alive
+from marsseg.settings import PROJECT_ROOT, Settings, usable_cores
+from marsseg.store.leases import SCHEDULER
 from marsseg.store.records import RunStatus
 from tests.conftest import processes_of
 from tests.execution.conftest import SCHEDULER_ARGUMENTS, Bench, Eventually, scheduler_log_text
@@ -171,6 +172,25 @@ def test_a_second_scheduler_process_steps_back(bench: Bench, detached: Ensure) -
     assert second.returncode == 0
     assert scheduler_status(bench.store).pid == first
     assert "stepping back" in scheduler_log_text(bench.settings.home)
+
+
+def test_a_scheduler_that_a_worker_started_serves_with_the_whole_machine(
+    bench: Bench, eventually: Eventually
+) -> None:
+    """As a worker does that leaves, finds runs queued, and the scheduler dead."""
+    run_id = bench.queue()
+    share = worker_environment(bench.settings, "token", threads=1, gpu="GPU-of-the-worker")
+    command = [sys.executable, "-m", "marsseg.execution.scheduler", *SCHEDULER_ARGUMENTS]
+    scheduler = subprocess.Popen(command, cwd=PROJECT_ROOT, env=share, start_new_session=True)
+
+    eventually(lambda: bench.is_running(run_id))
+    assert bench.run(run_id).threads == usable_cores()
+    assert bench.told(run_id, "CUDA_VISIBLE_DEVICES") == os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    assert bench.told(run_id, TOKEN_VARIABLE) == bench.run(run_id).token
+
+    bench.let_finish()
+    assert scheduler.wait(30) == 0
+    assert bench.status(run_id) is RunStatus.COMPLETED
 
 
 def test_the_lease_of_a_dead_process_is_no_scheduler(bench: Bench) -> None:

@@ -6,7 +6,8 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from marsseg.execution.lease import Holder, find_holder, holder_of, own_name, take_lease
+from marsseg.execution.lease import find_holder, holder_of, own_name, take_lease
+from marsseg.identity import Holder
 from marsseg.store import RunStore
 
 NAME = "a role"

@@ -11,8 +11,8 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from marsseg.execution.processes import end_orphans, is_alive, signal_group, terminate
-from marsseg.identity import ProcessIdentity, identify, own_identity
+from marsseg.execution.processes import end_orphans, signal_group, terminate
+from marsseg.identity import ProcessIdentity, identify, is_alive, own_identity
 
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"

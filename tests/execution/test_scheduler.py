@@ -1,13 +1,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 
-import pytest
-
-from marsseg.execution.processes import is_alive
-from marsseg.identity import identify
+from marsseg.identity import identify, is_alive
 from marsseg.store.records import RunStatus
 from tests.execution.conftest import Bench, Eventually, Stage
 
@@ -70,70 +66,6 @@ def test_a_launch_that_cannot_be_is_failed_and_the_next_run_has_its_turn(bench: 
 
     assert bench.status(blocked) is RunStatus.FAILED
     assert "could not be launched" in bench.run(blocked).reason
-
-
-def test_a_worker_that_never_reports_is_ended(bench: Bench, stage: Stage) -> None:
-    run_id = bench.queue("speechless")
-    stage.drive(stage.open(report=0.5), lambda: bench.status(run_id).is_finished)
-
-    assert bench.status(run_id) is RunStatus.LOST
-    assert "did not report within 0.5 seconds" in bench.run(run_id).reason
-
-
-def test_a_stop_reaches_the_worker(bench: Bench, stage: Stage) -> None:
-    run_id = bench.queue()
-    scheduler = stage.open()
-    stage.drive(scheduler, lambda: bench.is_running(run_id))
-
-    bench.store.request_stop(run_id)
-    stage.drive(scheduler, lambda: bench.status(run_id).is_finished)
-
-    assert bench.status(run_id) is RunStatus.STOPPED
-
-
-def test_a_worker_that_ignores_stop_and_sigterm_is_killed(bench: Bench, stage: Stage) -> None:
-    run_id = bench.queue("stubborn")
-    scheduler = stage.open(stop=0.5, kill=0.5)
-    stage.drive(scheduler, lambda: bench.is_running(run_id))
-    worker = bench.run(run_id).process
-
-    bench.store.request_stop(run_id)
-    stage.drive(scheduler, lambda: bench.status(run_id).is_finished)
-
-    assert bench.status(run_id) is RunStatus.LOST
-    assert "did not stop within 0.5 seconds" in bench.run(run_id).reason
-    assert not is_alive(worker)
-
-
-def test_a_worker_that_beats_but_does_not_move_is_ended(bench: Bench, stage: Stage) -> None:
-    run_id = bench.queue("stubborn")
-    scheduler = stage.open(progress=0.5, kill=0.2)
-    stage.drive(scheduler, lambda: bench.status(run_id).is_finished)
-
-    assert bench.status(run_id) is RunStatus.LOST
-    assert "No progress for 0.5 seconds while training" in bench.run(run_id).reason
-
-
-def test_a_suspended_worker_is_noted_and_not_lost(
-    bench: Bench, stage: Stage, caplog: pytest.LogCaptureFixture
-) -> None:
-    run_id = bench.queue()
-    scheduler = stage.open(interval=1, heartbeat=20, progress=60)
-    stage.drive(scheduler, lambda: bench.is_running(run_id))
-
-    bench.suspend(run_id)
-    last_beat = bench.run(run_id).heartbeat_at
-    suspended_at = time.time()
-    assert all(scheduler.tick(suspended_at + second) for second in range(0, 600, 5))
-    assert "no heartbeat" in caplog.text
-    assert bench.status(run_id) is RunStatus.RUNNING
-
-    bench.kill(run_id, signal.SIGCONT)
-    stage.drive(scheduler, lambda: bench.run(run_id).heartbeat_at > last_beat)
-    scheduler.tick(time.time())
-    bench.let_finish()
-    stage.drive(scheduler, lambda: bench.status(run_id).is_finished)
-    assert bench.status(run_id) is RunStatus.COMPLETED
 
 
 def test_what_a_killed_worker_started_is_ended_with_it(

@@ -5,10 +5,11 @@ import signal
 import time
 from collections.abc import Callable
 
+import psutil
 import pytest
 
-from marsseg.errors import StateError, StoreError
-from marsseg.execution.processes import is_alive
+from marsseg.errors import StoreError
+from marsseg.identity import is_alive
 from marsseg.store.records import RunStatus
 from tests.execution.conftest import Bench, Eventually, Stage
 
@@ -39,11 +40,37 @@ def test_a_claim_of_one_that_lost_its_lease_is_refused(
     assert stage.make().initialize(time.time() + 3600)
     run_id = bench.queue()
 
-    with pytest.raises(StateError, match="passed to another process"):
-        slept.tick(time.time())
+    assert not slept.tick(time.time())
 
     assert bench.status(run_id) is RunStatus.QUEUED
     assert not bench.launches(run_id)
+
+
+@pytest.mark.parametrize("word", ["mark_lost", "finish"])
+def test_a_last_word_of_one_that_loses_its_lease_right_before_is_refused(
+    bench: Bench, stage: Stage, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    run_id = bench.queue("stubborn")
+    slept = stage.open(stop_now=0, kill=60)
+    stage.drive(slept, lambda: bench.is_running(run_id))
+    worker = bench.run(run_id).process
+    if word == "finish":
+        bench.store.request_stop(run_id, now=True)
+        slept.tick(time.time())
+    bench.kill(run_id)
+    os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
+    before = bench.store.version()
+    speak: Callable[..., object] = getattr(bench.store, word)
+
+    def lose_the_lease_and_speak(*arguments: object, **options: object) -> object:
+        assert stage.make().initialize(time.time() + 3600)
+        return speak(*arguments, **options)
+
+    monkeypatch.setattr(bench.store, word, lose_the_lease_and_speak)
+    assert not slept.tick(time.time())
+
+    assert bench.store.version() == before
+    assert bench.status(run_id).is_active
 
 
 def test_a_successor_adopts_the_living_worker(bench: Bench, stage: Stage) -> None:
@@ -76,6 +103,21 @@ def test_an_adopted_worker_that_is_killed_is_lost(bench: Bench, stage: Stage, ev
 
     assert bench.status(run_id) is RunStatus.LOST
     assert f"process {worker.pid}" in bench.run(run_id).reason
+
+
+def test_a_zombie_is_no_worker(bench: Bench, stage: Stage, eventually: Eventually) -> None:
+    run_id = bench.queue()
+    parent = stage.open()
+    stage.drive(parent, lambda: bench.is_running(run_id))
+    worker = psutil.Process(bench.run(run_id).process.pid)
+    parent.shutdown()
+
+    bench.kill(run_id)
+    eventually(lambda: worker.status() == psutil.STATUS_ZOMBIE)  # nobody has waited for it
+    stage.open().tick(time.time())
+
+    assert worker.status() == psutil.STATUS_ZOMBIE
+    assert bench.status(run_id) is RunStatus.LOST
 
 
 def test_a_successor_finds_a_worker_that_has_not_reported_yet(bench: Bench, stage: Stage) -> None:
@@ -112,7 +154,7 @@ def test_after_a_reboot_an_active_run_is_lost_for_that_reason(
     first.shutdown()
 
     with monkeypatch.context() as patch:
-        patch.setattr("marsseg.execution.processes.boot_id", lambda: "the next boot")
+        patch.setattr("marsseg.identity.boot_id", lambda: "the next boot")
         stage.open().tick(time.time())
 
     assert bench.status(run_id) is RunStatus.LOST
@@ -171,6 +213,20 @@ def test_a_clock_set_back_and_forth_marks_nothing_wrong(bench: Bench, stage: Sta
     stage.drive(scheduler, lambda: bench.status(run_id) is RunStatus.COMPLETED)
 
 
+def test_a_clock_set_back_one_hour_leaves_the_lease_where_it_is(bench: Bench, stage: Stage) -> None:
+    run_id = bench.queue()
+    scheduler = stage.open()
+    stage.drive(scheduler, lambda: bench.is_running(run_id))
+    before = time.time() - 3600
+
+    for second in range(60):
+        assert scheduler.tick(before + second)
+        assert not stage.make().initialize(before + second)
+
+    assert bench.status(run_id) is RunStatus.RUNNING
+    assert len(bench.launches(run_id)) == 1
+
+
 def test_run_survives_a_store_that_refuses_for_a_moment(
     bench: Bench, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,13 +247,14 @@ def test_run_survives_a_store_that_refuses_for_a_moment(
 
 
 def test_run_gives_up_on_a_store_that_is_gone(bench: Bench, stage: Stage) -> None:
-    scheduler = stage.open(interval=0.01, idle=0.05)
+    scheduler = stage.open(interval=0.01, refusal=0.05)
     bench.store.close()
     database = bench.settings.home / "runs.db"
     aside = database.rename(database.with_name("aside.db"))
     database.mkdir()
 
-    scheduler.run()  # returns
+    with pytest.raises(StoreError):
+        scheduler.run()
     scheduler.shutdown()
 
     database.rmdir()

@@ -45,7 +45,9 @@ CHANGES: dict[str, Callable[[RunStore, DatasetRecord], object]] = {
     "study added": lambda s, _: s.add_study("Blocks", RunConfig()),
     "run queued": lambda s, d: queue_runs(s, d, "a"),
     "run moved": lambda s, d: s.move_queued(queue_runs(s, d, "ab")[1], "top"),
+    "priority": lambda s, d: s.set_priority(queue_runs(s, d, "a")[0], 3),
     "run deleted": lambda s, d: s.delete_runs([run_in(s, d, RunStatus.FAILED)[0]]),
+    "queue paused": lambda s, _: s.pause_queue(),
 }
 
 
@@ -54,6 +56,52 @@ def test_every_change_moves_the_version_on(store: RunStore, dataset: DatasetReco
     before = store.version()
     CHANGES[change](store, dataset)
     assert store.version() > before
+
+
+def test_each_change_of_a_run_tells_its_cause(store: RunStore, dataset: DatasetRecord) -> None:
+    run_id, token = start_run(store, dataset)
+    store.set_notes(run_id, "a thought")
+    store.set_notes(run_id, "")
+    store.set_tags(run_id, ["rock", "basalt"])
+    store.set_tags(run_id, [])
+    store.go_on_after(run_id, token, 0, "No checkpoint can be read; begins anew.")
+    store.heartbeat(run_id, token, ending="Received SIGTERM; ends at the next batch.")
+    store.finish(run_id, token, RunStatus.COMPLETED, "Done.")
+    store.archive_runs([run_id])
+    store.archive_runs([run_id], archived=False)
+    told = [(event.kind, event.message) for event in store.list_events(run_id)[::-1]]
+    assert told[3:] == [
+        ("noted", "Notes changed."),
+        ("noted", "Notes removed."),
+        ("tagged", "Tags: basalt, rock."),
+        ("tagged", "Tags: none."),
+        ("resumed", "No checkpoint can be read; begins anew."),
+        ("stopping", "Received SIGTERM; ends at the next batch."),
+        ("completed", "Done."),
+        ("archived", "Archived."),
+        ("unarchived", "Taken out of the archive."),
+    ]
+
+
+def test_what_changes_nothing_tells_nothing(store: RunStore, dataset: DatasetRecord) -> None:
+    run_id, _ = run_in(store, dataset, RunStatus.FAILED)
+    waiting = queue_runs(store, dataset, "a")[0]
+    store.set_notes(run_id, "a thought")
+    store.set_tags(run_id, ["rock"])
+    before = store.version()
+    store.set_notes(run_id, "  a thought\n")
+    store.set_tags(run_id, ["rock", " rock "])
+    store.archive_runs([run_id], archived=False)
+    store.set_priority(waiting, 0)
+    store.pause_queue(paused=False)
+    assert store.version() == before
+
+
+def test_a_pause_is_told_once(store: RunStore, dataset: DatasetRecord) -> None:
+    for paused in (True, True, False, False):
+        store.pause_queue(paused)
+    assert [event.message for event in store.list_events(limit=2)] == ["Queue continued.", "Queue paused."]
+    assert store.list_events(limit=3)[2].kind == "dataset added"
 
 
 def test_deleting_the_newest_run_does_not_turn_the_version_back(

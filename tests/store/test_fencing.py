@@ -6,14 +6,12 @@ import pytest
 
 from marsseg.errors import NotFoundError, StateError
 from marsseg.store import RunStore
-from marsseg.store.records import DatasetRecord, Phase, Progress, RunStatus
+from marsseg.store.records import DatasetRecord, LeaseRecord, RunStatus
 from tests.store.building import claim, identity, start_run
 from tests.store.test_transitions import CALLS
 
-FENCED = {
-    **{name: call for name, call in CALLS.items() if name not in {"request_stop", "requeue"}},
-    "report_progress": lambda s, run, token: s.report_progress(run, token, Progress(Phase.TRAINING)),
-}
+BY_PEOPLE = {"request_stop", "stop now", "requeue", "archive", "set_priority", "move_queued", "extend"}
+FENCED = {name: call for name, call in CALLS.items() if name not in BY_PEOPLE}
 
 
 @pytest.fixture
@@ -68,3 +66,37 @@ def test_two_processes_cannot_share_a_launch(store: RunStore, dataset: DatasetRe
     with pytest.raises(StateError, match="belongs to process 4242"):
         store.worker_started(run_id, token, identity(token, pid=777))
     assert store.get_run(run_id).process == identity(token)
+
+
+BY_A_SCHEDULER = {
+    "mark_lost": lambda s, run, token, lease: s.mark_lost(run, token, "Vanished.", lease=lease),
+    "finish": lambda s, run, token, lease: s.finish(run, token, RunStatus.FAILED, "Killed.", lease=lease),
+}
+
+
+@pytest.mark.parametrize("call", BY_A_SCHEDULER)
+def test_a_scheduler_that_lost_its_lease_buries_nobody(
+    store: RunStore, dataset: DatasetRecord, call: str
+) -> None:
+    run_id, token = start_run(store, dataset)
+    old = store.acquire_lease("scheduler", "first", now=0, ttl=10)
+    new = store.acquire_lease("scheduler", "second", now=11, ttl=10)
+    assert old is not None
+    assert new is not None
+    before = store.get_run(run_id), store.version()
+    for stale in (LeaseRecord("scheduler", "first", 10, old), LeaseRecord("scheduler", "second", 21, old)):
+        with pytest.raises(StateError, match="scheduler lease has passed to another process"):
+            BY_A_SCHEDULER[call](store, run_id, token, stale)
+    assert (store.get_run(run_id), store.version()) == before
+    BY_A_SCHEDULER[call](store, run_id, token, LeaseRecord("scheduler", "second", 21, new))
+    assert store.get_run(run_id).status.is_finished
+
+
+def test_a_lease_that_was_given_back_buries_nobody(store: RunStore, dataset: DatasetRecord) -> None:
+    run_id, token = start_run(store, dataset)
+    fence = store.acquire_lease("scheduler", "first", now=0, ttl=10)
+    assert fence is not None
+    store.release_lease("scheduler", "first", fence)
+    with pytest.raises(StateError, match="passed to another"):
+        store.mark_lost(run_id, token, "Vanished.", lease=LeaseRecord("scheduler", "first", 10, fence))
+    assert store.get_run(run_id).status is RunStatus.RUNNING

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from marsseg.errors import NotFoundError, StateError
+from marsseg.errors import ConfigError, NotFoundError, StateError
 from marsseg.store import RunStore
 from marsseg.store.records import DatasetRecord, LeaseRecord, RunStatus
 from tests.store.building import claim, new_run, queue_runs, run_in
@@ -59,6 +59,29 @@ def test_moving_past_another_priority_takes_it_on(store: RunStore, dataset: Data
     assert names(store) == "lhm"
     store.move_queued(low, "top")
     assert names(store) == "mlh"
+
+
+def test_a_new_priority_goes_behind_its_like(store: RunStore, dataset: DatasetRecord) -> None:
+    a, b, c = queue_runs(store, dataset, "abc")
+    store.set_priority(c, 2)
+    assert names(store) == "cab"
+    store.set_priority(a, 2)
+    assert names(store) == "cab"
+    store.set_priority(c, 0)
+    assert names(store) == "abc"
+    store.set_priority(b, -1)
+    assert names(store) == "acb"
+    assert store.get_run(b).priority == -1
+
+
+@pytest.mark.parametrize("priority", [1_001, -1_001, 10**30])
+def test_a_priority_beyond_reason_is_refused(store: RunStore, dataset: DatasetRecord, priority: int) -> None:
+    run_id = queue_runs(store, dataset, "a")[0]
+    with pytest.raises(ConfigError, match="priority: must be from -1000 to 1000; got"):
+        store.set_priority(run_id, priority)
+    with pytest.raises(ConfigError, match="priority"):
+        store.add_run(new_run(dataset, priority=priority))
+    assert [run.priority for run in store.list_runs()] == [0]
 
 
 def test_a_move_that_changes_nothing_is_no_event(store: RunStore, dataset: DatasetRecord) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from marsseg.errors import StateError
 from marsseg.store import RunStore
-from marsseg.store.records import DatasetRecord, RunStatus
+from marsseg.store.records import DatasetRecord, Phase, Progress, RunStatus
 from tests.store.building import Clock, claim, epoch, evaluation, identity, queue_runs, run_in, start_run
 
 STATES = ["queued", "starting", "running", "stopping", "completed", "stopped", "failed", "lost"]
@@ -25,6 +25,14 @@ CALLS: dict[str, Callable[[RunStore, str, str], object]] = {
     "finish failed": lambda s, run, token: s.finish(run, token, RunStatus.FAILED, "Loss is NaN."),
     "mark_lost": lambda s, run, token: s.mark_lost(run, token, "Machine restarted."),
     "requeue": lambda s, run, _: s.requeue(run),
+    "stop now": lambda s, run, _: s.request_stop(run, now=True),
+    "ending": lambda s, run, token: s.heartbeat(run, token, ending="Received SIGTERM."),
+    "go_on_after": lambda s, run, token: s.go_on_after(run, token, 0, "Begins anew."),
+    "report_progress": lambda s, run, token: s.report_progress(run, token, Progress(Phase.SAVING)),
+    "archive": lambda s, run, _: s.archive_runs([run]),
+    "set_priority": lambda s, run, _: s.set_priority(run, 3),
+    "move_queued": lambda s, run, _: s.move_queued(run, "top"),
+    "extend": lambda s, run, _: s.extend_run(run, 1),
 }
 
 # What each call makes of a run in the states above, in their order; "-" is a refusal.
@@ -40,6 +48,14 @@ OUTCOMES = {
     "finish failed": "- failed failed failed - - - -",
     "mark_lost": "- lost lost lost completed stopped failed lost",
     "requeue": "- - - - - queued queued queued",
+    "stop now": "stopped stopping stopping stopping - - - -",
+    "ending": "- starting stopping stopping - - - -",
+    "go_on_after": "- starting running stopping - - - -",
+    "report_progress": "- starting running stopping - - - -",
+    "archive": "- - - - completed stopped failed lost",
+    "set_priority": "queued - - - - - - -",
+    "move_queued": "queued - - - - - - -",
+    "extend": "- - - - - - - -",  # a run without epochs; see test_extending
 }
 
 

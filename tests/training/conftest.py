@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ import pytest
 from marsseg.config import RunConfig, parse_values
 from marsseg.data.arrays import DatasetArrays
 from marsseg.data.cleaning import count_classes_per_image
+from marsseg.settings import Settings
 from marsseg.store.records import EpochRecord, Progress
 from marsseg.training.reporting import StopFlag
+from tests.training.small_lab import SmallLab
 
 TINY = {
     "model.filters": 4,
@@ -68,6 +70,7 @@ class Notebook:
     """A reporter that remembers all it hears, and can do something at a moment of choice."""
 
     epochs: list[EpochRecord] = field(default_factory=list)
+    starts: list[tuple[int, str]] = field(default_factory=list)
     heard: list[Progress] = field(default_factory=list)
     told: dict[str, Any] = field(default_factory=dict)
     on_progress: Callable[[Progress], None] = lambda _progress: None
@@ -80,12 +83,19 @@ class Notebook:
     def facts(self, *, parameters: int, class_weights: np.ndarray) -> None:
         self.told |= {"parameters": parameters, "class_weights": class_weights}
 
+    def resumed(self, epoch: int, message: str) -> None:
+        self.starts.append((epoch, message))
+
     def epoch(self, record: EpochRecord) -> None:
-        self.epochs.append(record)
         self.on_epoch(record)
+        self.epochs.append(record)
 
     def evaluation(self, split: str, decoding: str, rows: np.ndarray, confusions: np.ndarray) -> None:
         self.told[split, decoding] = (rows, confusions)
+
+    def recorded(self) -> list[tuple[int, str | None]]:
+        """What the store would know of checkpoints."""
+        return [(record.epoch, record.checkpoint) for record in self.epochs]
 
     def numbers(self) -> list[tuple[Any, ...]]:
         """Everything an epoch measured apart from the time it took; NaN as text, so that it equals itself."""
@@ -97,25 +107,55 @@ class Notebook:
 
 @pytest.fixture(scope="session")
 def trainer_in(tiny_arrays: DatasetArrays) -> Callable[..., Any]:
-    """Build a trainer on the tiny tiles that works in a given folder."""
+    """Build a trainer on the tiny tiles: it works in a given folder, goes on from `recorded` epochs."""
     from marsseg.training.preparation import prepare
     from marsseg.training.trainer import Trainer
 
-    def make(folder: Path, config: RunConfig, notebook: Notebook | None, stop: StopFlag | None) -> Any:
+    def make(
+        folder: Path,
+        config: RunConfig,
+        notebook: Notebook | None = None,
+        stop: StopFlag | None = None,
+        recorded: Sequence[tuple[int, str | None]] = (),
+    ) -> Any:
         material = prepare(config, tiny_arrays, dropped_rows=())
-        return Trainer(config, material, folder, notebook or Notebook(), stop or StopFlag())
+        return Trainer(
+            config,
+            material,
+            folder,
+            notebook or Notebook(),
+            stop or StopFlag(),
+            launch="second" if recorded else "first",
+            recorded=recorded,
+        )
 
     return make
 
 
+@pytest.fixture(scope="session")
+def course_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty tiles in the course format: gray levels tell the classes apart."""
+    generator = np.random.default_rng(0)
+    masks = np.repeat(np.repeat(generator.integers(0, 5, (20, 4, 8)), 16, axis=1), 16, axis=2)
+    images = masks * 40 + generator.integers(0, 20, masks.shape)
+    path = tmp_path_factory.mktemp("course") / "tiles.npz"
+    pairs = np.stack([images, masks], axis=1).astype(np.float64)
+    np.savez(path, training_set=pairs, test_set=images[:3].astype(np.uint8))
+    return path
+
+
+@pytest.fixture
+def lab(settings: Settings, course_file: Path) -> SmallLab:
+    """A store with one small dataset, and workers on it."""
+    return SmallLab(settings, course_file)
+
+
 @pytest.fixture
 def make_trainer(trainer_in: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
-    """Build a trainer on the tiny tiles; it works in `tmp_path / name`, and listens to `notebook`."""
+    """Build a trainer on the tiny tiles: it works in `tmp_path / name`, goes on from `recorded` epochs."""
 
-    def make(
-        config: RunConfig, name: str = "run", notebook: Notebook | None = None, stop: StopFlag | None = None
-    ) -> Any:
-        return trainer_in(tmp_path / name, config, notebook, stop)
+    def make(config: RunConfig, name: str = "run", notebook: Notebook | None = None, **options: Any) -> Any:
+        return trainer_in(tmp_path / name, config, notebook, **options)
 
     return make
 
@@ -130,3 +170,31 @@ def notebook() -> Notebook:
 def new_notebook() -> type[Notebook]:
     """Make more notebooks."""
     return Notebook
+
+
+@pytest.fixture
+def small() -> Callable[..., Any]:
+    """A network with every kind of state: weights, statistics, a dropout seed, optimizer slots."""
+    import keras
+
+    def build(units: int = 3) -> Any:
+        image = keras.Input((4,))
+        x = keras.layers.Dropout(0.5, seed=1)(keras.layers.BatchNormalization()(image))
+        model = keras.Model(image, keras.layers.Dense(units)(x))
+        model.compile(optimizer=keras.optimizers.AdamW(0.1), loss="mse")
+        model.optimizer.build(model.trainable_variables)
+        return model
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def small_step() -> Callable[[Any], None]:
+    """Train a small network by one step, the same each time."""
+
+    def step(model: Any) -> None:
+        generator = np.random.default_rng(0)
+        shape = (8, model.output_shape[-1])
+        model.train_on_batch(generator.random((8, 4)), generator.random(shape))
+
+    return step

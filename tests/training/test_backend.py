@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -27,12 +30,33 @@ def test_nonsense_threads_are_refused(text):
 
 
 @pytest.mark.training
-def test_devices_have_a_name():
+def test_the_machine_is_described_as_plain_json():
     from marsseg.training.backend import describe_devices
 
-    devices = describe_devices()
-    assert devices["device"]
-    assert devices["intra_op_threads"] >= 1
+    facts = describe_devices()
+    assert json.loads(json.dumps(facts)) == facts
+    assert facts["device"]
+    assert facts["cpu"]
+    assert facts["cores"] >= facts["usable_cores"] >= 1
+    assert facts["intra_op_threads"] >= 1
+    assert (facts["gpu_driver"] is None) == (facts["gpus"] == [])
+
+
+@pytest.mark.training
+def test_threads_and_determinism_are_as_tensorflow_says():
+    code = """
+import json
+from marsseg.training import backend
+backend.configure_devices(3)
+before = backend.describe_devices()["deterministic"]
+backend.seed_everything(0, deterministic=True)
+print(json.dumps([before, backend.describe_devices()]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, check=True)
+    before, facts = json.loads(done.stdout)
+    assert before is False
+    assert facts["deterministic"] is True
+    assert facts["intra_op_threads"] == facts["inter_op_threads"] == 3
 
 
 def test_tensorflow_itself_is_named_in_one_file_only():

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import logging
-
-import h5py
 import numpy as np
 import pytest
 
@@ -10,51 +7,40 @@ from marsseg.training.checkpoints import (
     CheckpointError,
     Checkpoints,
     TrainingState,
-    load_weights,
+    UnreadableError,
     restore,
-    save_weights,
 )
 from marsseg.training.optimizer import Watch
 
 pytestmark = pytest.mark.training
 
 
-@pytest.fixture
-def small():
-    """A network with every kind of state: weights, statistics, a dropout seed, optimizer slots."""
-    import keras
-
-    def build(units: int = 3):
-        image = keras.Input((4,))
-        x = keras.layers.Dropout(0.5, seed=1)(keras.layers.BatchNormalization()(image))
-        model = keras.Model(image, keras.layers.Dense(units)(x))
-        model.compile(optimizer=keras.optimizers.AdamW(0.1), loss="mse")
-        model.optimizer.build(model.trainable_variables)
-        return model
-
-    return build
+def keep(checkpoints: Checkpoints, model, epoch: int, best: int = 1) -> str:
+    """Save an epoch and record it, as the training loop does."""
+    state = TrainingState(epoch, Watch(0.1, best_epoch=best))
+    name = checkpoints.save(state, model, model.optimizer)
+    checkpoints.accept(state, name)
+    return name
 
 
-def step(model) -> None:
-    generator = np.random.default_rng(0)
-    shape = (8, model.output_shape[-1])
-    model.train_on_batch(generator.random((8, 4)), generator.random(shape))
+def names(folder) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
-def test_restoring_makes_the_next_step_the_same(small, tmp_path):
+def test_restoring_makes_the_next_step_the_same(small, small_step, tmp_path):
     model, checkpoints = small(), Checkpoints(tmp_path)
-    step(model)
+    small_step(model)
     state = TrainingState(
         3, Watch(0.025, best_epoch=2, best_score=0.61, stale_epochs=1, plateau_epochs=1), 12.5
     )
-    checkpoints.save(state, model, model.optimizer)
-    step(model)
+    checkpoints.accept(state, checkpoints.save(state, model, model.optimizer))
+    small_step(model)
 
     other = small()
-    step(other)
-    step(other)
-    assert restore(checkpoints.find_latest(), other, other.optimizer) == state
-    step(other)
+    small_step(other)
+    small_step(other)
+    assert restore(checkpoints.read(3), other, other.optimizer) == state
+    small_step(other)
     for value, wanted in zip(
         [*other.variables, *other.optimizer.variables],
         [*model.variables, *model.optimizer.variables],
@@ -63,78 +49,82 @@ def test_restoring_makes_the_next_step_the_same(small, tmp_path):
         np.testing.assert_array_equal(value.numpy(), wanted.numpy())
 
 
-def test_the_last_two_are_kept_in_order_of_epochs(small, tmp_path):
-    model, checkpoints = small(), Checkpoints(tmp_path)
-    for epoch in (8, 9, 10, 9999, 10000):
-        checkpoints.save(TrainingState(epoch, Watch(0.1)), model, model.optimizer)
-    assert [path.name for path in checkpoints.paths()] == ["epoch-9999.npz", "epoch-10000.npz"]
-    assert checkpoints.find_latest().state.epoch == 10000
+def test_the_last_two_and_the_best_are_kept_once_they_are_recorded(small, tmp_path):
+    model, checkpoints = small(), Checkpoints(tmp_path, launch="abcd1234")
+    for epoch, best in ((1, 1), (2, 2), (3, 2), (9999, 2)):
+        keep(checkpoints, model, epoch, best)
+    state = TrainingState(10000, Watch(0.1, best_epoch=2))
+    newest = checkpoints.save(state, model, model.optimizer)
+    kept = ["epoch-0002-abcd1234.npz", "epoch-0003-abcd1234.npz", "epoch-9999-abcd1234.npz"]
+    assert names(tmp_path) == sorted([*kept, newest])
+    checkpoints.accept(state, newest)
+    assert names(tmp_path) == sorted([kept[0], kept[2], newest])
+    keep(checkpoints, model, 10001, best=10001)
+    assert names(tmp_path) == sorted([newest, "epoch-10001-abcd1234.npz"])
 
 
-@pytest.mark.parametrize("keep", [0, 100, 0.6])
-def test_a_damaged_checkpoint_gives_way_to_the_one_before(small, tmp_path, caplog, keep):
-    model, checkpoints = small(), Checkpoints(tmp_path)
-    for epoch in (1, 2):
-        newest = checkpoints.save(TrainingState(epoch, Watch(0.1)), model, model.optimizer)
-    content = newest.read_bytes()
-    newest.write_bytes(content[: keep if keep > 1 else int(len(content) * keep)])
-    with caplog.at_level(logging.WARNING):
-        assert checkpoints.find_latest().state.epoch == 1
-    assert "epoch-0002.npz" in caplog.text
+def test_files_of_another_launch_are_left_alone_while_training(small, tmp_path):
+    """A worker that was suspended, and does not know yet that the run went on without it, writes in vain."""
+    model = small()
+    slow, quick = Checkpoints(tmp_path, launch="slow"), Checkpoints(tmp_path, launch="quick")
+    for epoch in (1, 2, 3):
+        keep(quick, model, epoch, best=3)
+    before = names(tmp_path)
+    late = slow.save(TrainingState(1, Watch(0.1, best_epoch=1)), model, model.optimizer)
+    slow.discard(late)
+    assert names(tmp_path) == before
 
 
-def test_a_flipped_byte_is_noticed(small, tmp_path):
-    model, checkpoints = small(), Checkpoints(tmp_path)
-    path = checkpoints.save(TrainingState(1, Watch(0.1)), model, model.optimizer)
-    content = bytearray(path.read_bytes())
-    content[content.index(b"\x93NUMPY") + 140] ^= 0xFF
-    path.write_bytes(content)
-    assert checkpoints.find_latest() is None
+def test_going_on_removes_what_no_recorded_epoch_needs(small, tmp_path):
+    model, first = small(), Checkpoints(tmp_path, launch="first")
+    recorded = [(epoch, keep(first, model, epoch)) for epoch in (1, 2, 3)]
+    first.save(TrainingState(4, Watch(0.1)), model, model.optimizer)  # killed before it was recorded
+    (tmp_path / ".epoch-0005-first.npz.77.tmp").write_bytes(b"killed while writing")
+    second = Checkpoints(tmp_path, launch="second", recorded=recorded)
+    second.go_on_after(2)
+    assert names(tmp_path) == ["epoch-0001-first.npz", "epoch-0002-first.npz"]
+    assert second.epochs() == [2, 1]
 
 
-def test_no_checkpoint_is_none_and_leftovers_are_cleaned(tmp_path):
+def test_a_folder_that_is_gone_is_no_trouble(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "missing", recorded=[(1, "epoch-0001.npz"), (2, None)])
+    checkpoints.go_on_after(2)
+    with pytest.raises(UnreadableError, match=r"Checkpoint epoch-0001\.npz is gone"):
+        checkpoints.read(1)
+    with pytest.raises(UnreadableError, match="Epoch 2 has no checkpoint"):
+        checkpoints.read(2)
+
+
+@pytest.mark.parametrize("share", [0, 0.1, 0.6, 0.99])
+def test_a_file_that_was_cut_short_cannot_be_read(small, tmp_path, share):
     checkpoints = Checkpoints(tmp_path)
-    (tmp_path / ".epoch-0001.npz.77.tmp").write_bytes(b"half")
-    assert checkpoints.find_latest() is None
-    checkpoints.clean()
-    assert list(tmp_path.iterdir()) == []
-    Checkpoints(tmp_path / "missing").clean()
+    path = tmp_path / keep(checkpoints, small(), 1)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(UnreadableError, match=r"Checkpoint epoch-0001\.npz cannot be read \(.+\)"):
+        checkpoints.read(1)
+
+
+def test_a_flipped_byte_is_noticed_wherever_it_is(small, tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    path = tmp_path / keep(checkpoints, small(), 1)
+    content, good, noticed = path.read_bytes(), checkpoints.read(1), 0
+    places = range(0, len(content), 7)
+    for place in places:
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
+        try:
+            read = checkpoints.read(1)
+        except UnreadableError:
+            noticed += 1
+        else:  # dates and the like in the archive's own directory
+            assert read.state == good.state
+            for value, wanted in zip(read.model, good.model, strict=True):
+                np.testing.assert_array_equal(value, wanted)
+    assert noticed > len(places) / 2
 
 
 def test_a_checkpoint_of_another_network_is_refused(small, tmp_path):
     model, checkpoints, other = small(3), Checkpoints(tmp_path), small(5)
-    checkpoints.save(TrainingState(1, Watch(0.1)), model, model.optimizer)
+    keep(checkpoints, model, 1)
     with pytest.raises(CheckpointError, match="does not fit this network"):
-        restore(checkpoints.find_latest(), other, other.optimizer)
-
-
-def test_best_weights_replace_the_earlier_ones(small, tmp_path):
-    model, path = small(), tmp_path / "new" / "best.weights.h5"
-    save_weights(model, path)
-    step(model)
-    save_weights(model, path)
-    other = small()
-    load_weights(other, path)
-    for value, wanted in zip(other.weights, model.weights, strict=True):
-        np.testing.assert_array_equal(value.numpy(), wanted.numpy())
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_weights_are_saved_without_the_optimizer_and_fit_a_new_network(tmp_path):
-    import keras
-
-    from marsseg.config import ModelConfig
-    from marsseg.training.networks import build_network
-
-    config = ModelConfig(filters=4, depth=2, residual=True, squeeze_excite=True, dropout=0.1)
-    model = build_network(config, seed=1)
-    model.compile(optimizer=keras.optimizers.AdamW(0.1), loss="mse")
-    model.optimizer.build(model.trainable_variables)
-    path = tmp_path / "best.weights.h5"
-    save_weights(model, path)
-    fresh = build_network(config, seed=2)
-    fresh.load_weights(path)
-    for value, wanted in zip(fresh.weights, model.weights, strict=True):
-        np.testing.assert_array_equal(value.numpy(), wanted.numpy())
-    with h5py.File(path) as file:
-        assert "optimizer" not in file
+        restore(checkpoints.read(1), other, other.optimizer)

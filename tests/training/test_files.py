@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import errno
+import sqlite3
+
 import numpy as np
 import pytest
 
-from marsseg.training.files import move_whole, save_array, write_whole
+from marsseg.training.files import DiskFullError, is_disk_full, move_whole, save_array, write_whole
 
 
 def test_a_failed_write_leaves_the_earlier_file_and_nothing_else(tmp_path):
@@ -14,8 +17,10 @@ def test_a_failed_write_leaves_the_earlier_file_and_nothing_else(tmp_path):
         file.write(b"half of the n")
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="No space"):
-        write_whole(path, fail)
+    with pytest.raises(
+        DiskFullError, match=r"disk full while saving a\.bin: 4\.2 MB were needed, .+ are free in"
+    ):
+        write_whole(path, fail, 4_200_000)
     assert path.read_bytes() == b"earlier"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -31,3 +36,31 @@ def test_moving_replaces_the_earlier_file(tmp_path):
     (tmp_path / "new").write_bytes(b"new")
     move_whole(tmp_path / "new", tmp_path / "old")
     assert (tmp_path / "old").read_bytes() == b"new"
+
+
+def test_other_errors_stay_what_they_are(tmp_path):
+    def fail(_file):
+        raise PermissionError(13, "Permission denied")
+
+    with pytest.raises(PermissionError):
+        write_whole(tmp_path / "a.bin", fail, 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "is_full"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), True),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), True),
+        (OSError("1000000 requested and 131056 written"), True),  # NumPy's tofile
+        (RuntimeError("Can't decrement id ref count (… error message = 'No space left on device' …)"), True),
+        (sqlite3.OperationalError("database or disk is full"), True),
+        (OSError(errno.EIO, "Input/output error"), False),
+        (ValueError("no such thing"), False),
+    ],
+)
+def test_a_full_disk_is_known_in_every_library_s_words(error, is_full):
+    assert is_disk_full(error) is is_full
+    wrapped = ValueError("could not be written")
+    wrapped.__cause__ = error
+    assert is_disk_full(wrapped) is is_full

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import itertools
 import math
+import re
 
 import numpy as np
 import pytest
@@ -9,7 +11,6 @@ from marsseg.metrics import mean_iou
 from marsseg.store.records import Phase, RunStatus
 from marsseg.training.evaluation import predict_split
 from marsseg.training.reporting import StopFlag
-from marsseg.training.trainer import DivergedError
 
 pytestmark = pytest.mark.training
 
@@ -26,7 +27,6 @@ def test_a_run_learns_reports_and_keeps_its_files(make_trainer, tiny_config, not
     config = tiny_config({"train.epochs": 20, "train.learning_rate": 0.03})
     trainer = make_trainer(config, notebook=notebook)
     outcome = trainer.train()
-    trainer.load_best(outcome)
 
     assert (outcome.status, outcome.reason) == (RunStatus.COMPLETED, "20 epochs")
     assert [record.epoch for record in notebook.epochs] == list(range(1, 21))
@@ -37,10 +37,12 @@ def test_a_run_learns_reports_and_keeps_its_files(make_trainer, tiny_config, not
     assert notebook.told["parameters"] == trainer.model.count_params()
     assert notebook.told["class_weights"].tolist() == [0, 1, 1, 1, 1]
 
+    best = outcome.best_epoch
     found = {str(path.relative_to(tmp_path / "run")) for path in (tmp_path / "run").rglob("*.*")}
     previews = {f"previews/epoch-{epoch:04d}.npy" for epoch in range(21)}
-    checkpoints = {"checkpoints/epoch-0019.npz", "checkpoints/epoch-0020.npz"}
-    assert found == {"best.weights.h5", "previews/rows.npy"} | previews | checkpoints
+    checkpoints = {f"checkpoints/epoch-{epoch:04d}-first.npz" for epoch in (best, 19, 20)}
+    assert found == {"previews/rows.npy"} | previews | checkpoints
+    assert checkpoints == {f"checkpoints/{notebook.epochs[epoch - 1].checkpoint}" for epoch in (best, 19, 20)}
     shown = np.load(tmp_path / "run" / "previews" / "epoch-0020.npy")
     assert (shown.shape, shown.dtype) == ((8, 16, 32), np.uint8)
 
@@ -82,64 +84,52 @@ DROPOUT = {
 def straight(trainer_in, tiny_config, new_notebook, tmp_path_factory):
     """Six epochs without a break: the notebook, and all variables at the end."""
     notebook = new_notebook()
-    trainer = trainer_in(tmp_path_factory.mktemp("straight"), tiny_config(DROPOUT), notebook, None)
+    trainer = trainer_in(tmp_path_factory.mktemp("straight"), tiny_config(DROPOUT), notebook)
     trainer.train()
     assert len({record.learning_rate for record in notebook.epochs}) > 1  # the plateau rule has worked
     return notebook, variables(trainer)
 
 
-@pytest.mark.parametrize("moment", ["mid-epoch", "before checkpoint"])
+@pytest.mark.parametrize("moment", ["mid-epoch", "between checkpoint and record"])
 def test_a_killed_run_continues_exactly(make_trainer, tiny_config, new_notebook, straight, moment):
     config = tiny_config(DROPOUT)
     interrupted = new_notebook()
 
     def kill_in_third_epoch(heard):
-        step = getattr(heard, "step", None)
-        if heard.epoch == 3 and (step == 2 if moment == "mid-epoch" else step is None):
+        if heard.epoch == 3 and getattr(heard, "step", 2) == 2:
             raise KilledError
 
-    interrupted.on_progress = interrupted.on_epoch = kill_in_third_epoch
+    if moment == "mid-epoch":
+        interrupted.on_progress = kill_in_third_epoch
+    else:
+        interrupted.on_epoch = kill_in_third_epoch
     with pytest.raises(KilledError):
         make_trainer(config, "broken", interrupted).train()
 
     resumed = new_notebook()
-    trainer = make_trainer(config, "broken", resumed)
+    trainer = make_trainer(config, "broken", resumed, recorded=interrupted.recorded())
     outcome = trainer.train()
     expected, at_the_end = straight
-    assert interrupted.numbers()[:2] + resumed.numbers() == expected.numbers()
+    assert resumed.starts == [(2, "Goes on after epoch 2 of 6.")]
+    assert interrupted.numbers() + resumed.numbers() == expected.numbers()
     for value, wanted in zip(variables(trainer), at_the_end, strict=True):
         np.testing.assert_array_equal(value, wanted)
-    seconds = sum(record.seconds for record in [*interrupted.epochs[:2], *resumed.epochs])
+    seconds = sum(record.seconds for record in [*interrupted.epochs, *resumed.epochs])
     assert outcome.train_seconds == pytest.approx(seconds)
 
 
 def test_a_stopped_run_continues_exactly(make_trainer, tiny_config, new_notebook, straight):
     config, stop, first, second = tiny_config(DROPOUT), StopFlag(), new_notebook(), new_notebook()
     first.on_progress = lambda heard: stop.set() if (heard.epoch, heard.step) == (4, 1) else None
-    trainer = make_trainer(config, "stopped", first, stop)
+    trainer = make_trainer(config, "stopped", first, stop=stop)
     outcome = trainer.train()
     trainer.load_best(outcome)
     assert outcome.status is RunStatus.STOPPED
     assert outcome.reason == "stopped in epoch 4 after step 1 of 3"
     assert outcome.scores == f"the scores are those of epoch {outcome.best_epoch}, the best of 3"
 
-    make_trainer(config, "stopped", second).train()
+    make_trainer(config, "stopped", second, recorded=first.recorded()).train()
     assert first.numbers() + second.numbers() == straight[0].numbers()
-
-
-def test_best_weights_lost_with_the_process_are_made_again(make_trainer, tiny_config, tmp_path):
-    config = tiny_config({"train.epochs": 1})
-    first = make_trainer(config)
-    first.train()
-    best = first.best_weights
-    wanted = [v.numpy() for v in first.model.weights]
-    best.unlink()
-    again = make_trainer(config)
-    outcome = again.train()
-    again.load_best(outcome)
-    assert outcome.reason == "1 epoch"
-    for value, want in zip(again.model.weights, wanted, strict=True):
-        np.testing.assert_array_equal(value.numpy(), want)
 
 
 def test_a_run_stopped_in_its_first_epoch_says_so_and_records_no_epoch(
@@ -153,9 +143,8 @@ def test_a_run_stopped_in_its_first_epoch_says_so_and_records_no_epoch(
     assert (outcome.status, outcome.best_epoch) == (RunStatus.STOPPED, None)
     assert outcome.reason == "stopped in epoch 1 after step 2 of 3"
     assert outcome.scores == "no epoch was completed, so the scores are those of the weights at that moment"
-    assert notebook.epochs == []
-    assert trainer.best_weights.exists()
-    assert trainer.checkpoints.paths() == []
+    assert notebook.epochs == notebook.starts == []
+    assert not (tmp_path / "run" / "checkpoints").exists()
 
 
 def test_early_stop_names_the_epoch_and_the_patience(make_trainer, tiny_config, notebook):
@@ -177,36 +166,63 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_weights(
     head = trainer.model.get_layer("head")
 
     def poison(heard):
-        if (heard.epoch, heard.step) == (2, 1):
+        if (heard.phase, heard.epoch, heard.step) == (Phase.TRAINING, 2, 1):
             head.bias.assign(head.bias * math.nan)
 
     notebook.on_progress = poison
-    with pytest.raises(DivergedError, match="loss became NaN in epoch 2, step 2; last finite weights kept"):
-        trainer.train()
-    kept = trainer.checkpoints.find_latest()
-    assert kept.state.epoch == 1
+    outcome = trainer.train()
+    assert (outcome.status, outcome.best_epoch) == (RunStatus.FAILED, 1)
+    assert outcome.sentence() == (
+        "loss became NaN in epoch 2, step 2; last finite weights kept, those after epoch 1; "
+        "the scores are those of epoch 1. Try a lower learning rate."
+    )
+    kept = trainer.checkpoints.read(1)
     assert all(np.isfinite(array).all() for array in kept.model)
+    trainer.load_best(outcome)
+    assert all(np.isfinite(weight.numpy()).all() for weight in trainer.model.weights)
 
 
-def test_weights_spoilt_by_the_last_step_of_an_epoch_are_never_kept(make_trainer, tiny_config, notebook):
+def test_weights_spoilt_by_the_last_step_of_an_epoch_are_never_kept(
+    make_trainer, tiny_config, notebook, tmp_path
+):
     trainer = make_trainer(tiny_config(), notebook=notebook)
     head = trainer.model.get_layer("head")
-    notebook.on_progress = lambda heard: head.bias.assign(head.bias + math.inf) if heard.step == 3 else None
-    with pytest.raises(DivergedError, match="in the validation after epoch 1; no weights were kept"):
-        trainer.train()
-    assert trainer.checkpoints.paths() == []
-    assert not trainer.best_weights.exists()
+
+    def spoil(heard):
+        if (heard.phase, heard.step) == (Phase.TRAINING, 3):
+            head.bias.assign(head.bias + math.inf)
+
+    notebook.on_progress = spoil
+    outcome = trainer.train()
+    assert not outcome.has_scores
+    assert re.fullmatch(
+        r"loss became (NaN|infinite) in the validation after epoch 1; no weights were kept\. "
+        r"Try a lower learning rate\.",
+        outcome.sentence(),
+    )
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_a_stop_in_a_hurry_does_not_wait_for_the_validation(make_trainer, tiny_config, notebook):
+    stop = StopFlag()
+    notebook.on_progress = lambda heard: stop.hurry() if heard.phase is Phase.VALIDATING else None
+    outcome = make_trainer(tiny_config({"train.batch_size": 4}), notebook=notebook, stop=stop).train()
+    assert outcome.reason == "stopped in epoch 1 after step 6 of 6"
+    assert notebook.heard[-1].step == 1 < notebook.heard[-1].steps
+    assert notebook.epochs == []
 
 
 def test_progress_goes_from_building_to_the_last_step(make_trainer, tiny_config, notebook):
     make_trainer(tiny_config({"train.epochs": 2}), notebook=notebook).train()
-    phases = [heard.phase for heard in notebook.heard]
-    assert phases[0] is Phase.BUILDING
+    phases = [phase for phase, _ in itertools.groupby(heard.phase for heard in notebook.heard)]
+    assert phases == [Phase.BUILDING, *[Phase.TRAINING, Phase.VALIDATING, Phase.SAVING] * 2]
     training = [heard for heard in notebook.heard if heard.phase is Phase.TRAINING]
-    assert [(heard.epoch, heard.step) for heard in training] == [(e, s) for e in (1, 2) for s in (1, 2, 3)]
+    steps = [(1, 1), (1, 2), (1, 3), (2, 0), (2, 1), (2, 2), (2, 3)]
+    assert [(heard.epoch, heard.step) for heard in training] == steps
     assert {(heard.epochs, heard.steps) for heard in training} == {(2, 3)}
-    assert training[0].images_per_second is None
+    assert training[0].images_per_second is training[0].step_seconds is None
     assert training[-1].images_per_second > 0
+    assert training[-1].step_seconds > 0
     assert training[-1].seconds_left < training[1].seconds_left
 
 

@@ -4,96 +4,31 @@ from __future__ import annotations
 
 import errno
 import math
-import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 
-from marsseg.data.importing import import_dataset
 from marsseg.metrics import confusion_matrices
-from marsseg.settings import PROJECT_ROOT, Settings
-from marsseg.store import RunStore
-from marsseg.store.records import NewRun, RunRecord, RunStatus
-from marsseg.training.reporting import StopFlag
-from marsseg.training.worker import Worker
+from marsseg.store.records import Phase, RunRecord, RunStatus
+from marsseg.training.reporting import StoreReporter
+from tests.training.small_lab import SMALL, SmallLab
 
 pytestmark = pytest.mark.training
-
-SMALL = {"train.epochs": 2, "train.batch_size": 4, "model.dropout": 0.1, "train.plateau_patience": 1}
-
-
-@pytest.fixture(scope="module")
-def course_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twenty tiles in the course format: gray levels tell the classes apart."""
-    generator = np.random.default_rng(0)
-    masks = np.repeat(np.repeat(generator.integers(0, 5, (20, 4, 8)), 16, axis=1), 16, axis=2)
-    images = masks * 40 + generator.integers(0, 20, masks.shape)
-    path = tmp_path_factory.mktemp("course") / "tiles.npz"
-    pairs = np.stack([images, masks], axis=1).astype(np.float64)
-    np.savez(path, training_set=pairs, test_set=images[:3].astype(np.uint8))
-    return path
-
-
-class Lab:
-    """A store with one small dataset."""
-
-    def __init__(self, settings: Settings, course_file: Path) -> None:
-        self.settings = settings
-        self.store = RunStore.open(settings)
-        imported = import_dataset(course_file, settings)
-        self.dataset = self.store.add_dataset("small", imported.sha256, str(course_file), dict(imported.meta))
-
-    def claim(self, config) -> tuple[RunRecord, str]:
-        fingerprint = config.fingerprint(self.dataset.identity)
-        self.store.add_run(NewRun(config, "small run", fingerprint, self.dataset.id, dropped_rows=(2,)))
-        return self.store.claim_next(1)
-
-    def work(self, run: RunRecord, token: str, stop: StopFlag | None = None) -> int:
-        return Worker(self.settings, self.store, run.id, token, stop or StopFlag()).run()
-
-    def launch(self, run: RunRecord, token: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "marsseg.training.worker", run.id],
-            cwd=PROJECT_ROOT,
-            env={**os.environ, **self.settings.environment(), "MARSSEG_LAUNCH_TOKEN": token},
-        )
-
-    def wait_for_epochs(self, run: RunRecord, process: subprocess.Popen[bytes], count: int) -> None:
-        deadline = time.monotonic() + 240
-        while len(self.store.list_epochs(run.id)) < count:
-            assert process.poll() is None, "The worker ended early."
-            assert time.monotonic() < deadline, "No epoch within 4 minutes."
-            time.sleep(0.05)
-
-    def numbers(self, run: RunRecord) -> list[tuple[object, ...]]:
-        return [
-            (e.epoch, e.loss, e.val_loss, e.val_terrain_miou, str(e.val_class_iou), e.learning_rate)
-            for e in self.store.list_epochs(run.id)
-        ]
-
-
-@pytest.fixture
-def lab(settings: Settings, course_file: Path) -> Lab:
-    return Lab(settings, course_file)
 
 
 @pytest.fixture
 def lab_where_saving_fails(lab, tiny_config, monkeypatch):
     """A claimed run whose first file cannot be written, for a reason of choice."""
 
-    def prepare(error: Exception) -> tuple[Lab, RunRecord, str]:
+    def prepare(error: Exception) -> tuple[SmallLab, RunRecord, str]:
         def fail(*_arguments: object) -> None:
             raise error
 
-        monkeypatch.setattr("marsseg.training.preparation.write_whole", fail)
+        monkeypatch.setattr("marsseg.training.preparation.save_arrays", fail)
         return lab, *lab.claim(tiny_config(SMALL))
 
     return prepare
@@ -180,7 +115,7 @@ def test_a_worker_that_was_replaced_writes_nothing(lab, tiny_config):
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (OSError(errno.ENOSPC, "No space left on device"), "disk full while saving in .* MB are free"),
+        (OSError(errno.EACCES, "Permission denied"), "PermissionError: .*Permission denied"),
         (MemoryError(), "out of memory"),
         (ValueError("two\nlines"), r"ValueError: two \(the log has the traceback\)"),
     ],
@@ -204,7 +139,85 @@ def test_a_diverging_run_fails_with_epoch_and_step(lab, tiny_config, monkeypatch
     )
     assert lab.work(run, token) == 1
     failed = lab.store.get_run(run.id)
-    assert failed.reason.startswith("loss became NaN in epoch 1, step 1; no weights were kept.")
+    assert failed.reason == (
+        "loss became NaN in epoch 1, step 1; no weights were kept. Try a lower learning rate."
+    )
+    assert lab.store.list_evaluations([run.id], "test", "argmax") == []
+
+
+def at(monkeypatch, phase: Phase, act, *, epoch: int = 0) -> None:
+    """Do something as soon as a worker says that it has come to a phase (of an epoch, if told so)."""
+    plain = StoreReporter.progress
+
+    def progress(reporter, heard):
+        plain(reporter, heard)
+        if heard.phase is phase and epoch in {0, heard.epoch}:
+            act(reporter)
+
+    monkeypatch.setattr(StoreReporter, "progress", progress)
+
+
+def test_a_run_that_diverged_keeps_the_scores_of_its_best_epoch(lab, tiny_config, monkeypatch):
+    from marsseg.training.trainer import Trainer
+
+    run, token = lab.claim(tiny_config({**SMALL, "train.epochs": 5}))
+    built = []
+    plain = Trainer._build
+    monkeypatch.setattr(Trainer, "_build", lambda trainer: (plain(trainer), built.append(trainer)))
+
+    def poison(_reporter):
+        head = built[0].model.get_layer("head")
+        head.bias.assign(head.bias * math.nan)
+
+    at(monkeypatch, Phase.TRAINING, poison, epoch=3)
+    assert lab.work(run, token) == 1
+    failed = lab.store.get_run(run.id)
+    assert failed.status is RunStatus.FAILED
+    assert failed.best_epoch in {1, 2}
+    assert failed.reason == (
+        "loss became NaN in epoch 3, step 1; last finite weights kept, those after epoch 2; "
+        f"the scores are those of epoch {failed.best_epoch}. Try a lower learning rate."
+    )
+    assert len(lab.store.list_evaluations([run.id], "test", "argmax")) == 1
+    assert {"model.onnx", "best.weights.h5"} <= {path.name for path in lab.folder(run, "").iterdir()}
+
+
+@pytest.mark.parametrize("phase", [Phase.EVALUATING, Phase.EXPORTING])
+def test_a_stop_in_a_hurry_ends_evaluation_and_export(lab, tiny_config, monkeypatch, phase):
+    run, token = lab.claim(tiny_config(SMALL))
+    at(monkeypatch, phase, lambda reporter: reporter.store.request_stop(run.id, now=True))
+    assert lab.work(run, token) == 0
+    stopped = lab.store.get_run(run.id)
+    assert (stopped.status, stopped.reason) == (RunStatus.STOPPED, "2 epochs; not evaluated, as asked")
+    assert stopped.best_epoch in {1, 2}
+    assert not (lab.settings.run_dir(run.id) / "model.onnx").exists()
+
+    monkeypatch.undo()
+    again, token = lab.claim_again(run)
+    assert lab.work(again, token) == 0
+    done = lab.store.get_run(run.id)
+    assert (done.status, done.reason) == (RunStatus.COMPLETED, "2 epochs")
+    assert ("resumed", "Goes on after epoch 2 of 2.") in lab.events(run)
+    assert len(lab.store.list_evaluations([run.id], "test", "argmax")) == 1
+
+
+@pytest.mark.parametrize("phase", [Phase.SAVING, Phase.EVALUATING, Phase.EXPORTING])
+def test_a_worker_that_loses_its_run_takes_back_what_it_wrote(lab, tiny_config, monkeypatch, phase):
+    """As after a suspension of hours: it wakes, and another worker has the run."""
+    run, token = lab.claim(tiny_config({**SMALL, "train.epochs": 1}))
+
+    def lose(reporter):
+        if reporter.store.get_run(run.id).token == token:
+            lab.claim_again(run)
+
+    at(monkeypatch, phase, lose)
+    assert lab.work(run, token) == 0
+    kept = {path.name for path in lab.settings.run_dir(run.id).iterdir()}
+    assert not kept & {"best.weights.h5", "model.onnx"}
+    assert lab.store.get_run(run.id).status is RunStatus.STARTING
+    if phase is Phase.SAVING:
+        assert lab.store.list_epochs(run.id) == []
+        assert lab.checkpoints(run) == []
 
 
 def test_sigterm_ends_the_process_with_scores(lab, tiny_config):
@@ -216,27 +229,22 @@ def test_sigterm_ends_the_process_with_scores(lab, tiny_config):
     assert process.wait(120) == 0
     stopped = lab.store.get_run(run.id)
     assert stopped.status is RunStatus.STOPPED
-    assert "the scores are those of epoch" in stopped.reason
+    where = r"(in epoch \d+ after step \d of \d|before epoch \d+)"
+    assert re.match(rf"stopped by SIGTERM {where}; the scores are those of epoch", stopped.reason)
+    told = [message for kind, message in lab.events(run) if kind == "stopping"]
+    assert len(told) == 1  # two signals, one announcement
+    assert re.match(
+        r"Received SIGTERM; ends (at the next batch|once it is evaluated and exported)\.", told[0]
+    )
     assert stopped.best_epoch >= 1
     assert len(lab.store.list_evaluations([run.id], "validation", "argmax")) == 1
 
 
-def test_a_run_killed_as_a_process_and_resumed_equals_one_never_stopped(lab, tiny_config):
-    config = tiny_config({**SMALL, "train.epochs": 20})
-    run, token = lab.claim(config)
-    process = lab.launch(run, token)
-    lab.wait_for_epochs(run, process, 3)
-    process.kill()
-    process.wait(30)
-    assert lab.store.get_run(run.id).status is RunStatus.RUNNING
-    lab.store.mark_lost(run.id, token, "killed")
-    assert len(lab.store.list_epochs(run.id)) < 20
-    lab.store.requeue(run.id)
-    resumed, newer = lab.store.claim_next(1)
-    assert lab.work(resumed, newer) == 0
-
-    straight, token = lab.claim(config)
-    assert lab.work(straight, token) == 0
-    assert lab.numbers(run) == lab.numbers(straight)
-    assert len(lab.numbers(run)) == 20
-    assert lab.store.get_run(run.id).best_epoch == lab.store.get_run(straight.id).best_epoch
+def test_sigint_is_named_too(lab, tiny_config):
+    run, token = lab.claim(tiny_config(SMALL))
+    process = lab.launch(run, token, "tests.training.dying_worker", MOMENT="loading", SIGNAL="SIGINT")
+    assert process.wait(120) == 0
+    reason = (
+        "stopped by SIGINT before epoch 1; no epoch was completed, so the scores are those of the weights"
+    )
+    assert reason.startswith("stopped by SIGINT before epoch 1; no epoch was completed")

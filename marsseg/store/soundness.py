@@ -1,0 +1,68 @@
+"""Looks at a SQLite file before SQLite does.
+
+Whoever opens a database with a log beside it (`-wal`) has SQLite write that log into the file, or throw it
+away where the file is empty. On a damaged file that would destroy what a rescue needs, so such a file is
+refused before.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from marsseg.errors import StoreError
+
+_MAGIC = b"SQLite format 3\0"
+NOT_A_DATABASE = (
+    "The file {where} is not a readable database and was left as it is; "
+    "restore a backup, move it away together with its -wal, or point MARSSEG_DATABASE_URL elsewhere."
+)
+
+
+def log_of(file: Path) -> Path:
+    """Where SQLite keeps what is not yet written back to a file."""
+    return file.with_name(f"{file.name}-wal")
+
+
+def refuse_damaged(file: Path) -> None:
+    """Refuse a file that opening would change although it cannot be read; none at all is fine.
+
+    Raises:
+        StoreError: it is no SQLite file, it is gone while its log is there, or its tables cannot be listed.
+    """
+    beginning = _read_beginning(file)
+    if beginning and beginning != _MAGIC:
+        raise StoreError(NOT_A_DATABASE.format(where=file))
+    if not _has_content(log_of(file)):
+        return
+    if not beginning:
+        raise StoreError(
+            f"The database {file} is missing or empty, but its log {log_of(file).name} is there and was left "
+            "as it is; put the database back beside it, or move the log away."
+        )
+    try:
+        _read_without_writing(file)
+    except sqlite3.DatabaseError as error:
+        if "malformed" in str(error) or "not a database" in str(error):
+            raise StoreError(NOT_A_DATABASE.format(where=file)) from error
+
+
+def _read_beginning(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(len(_MAGIC))
+    except OSError:  # missing, or a folder that cannot be read: SQLite says so in its own words
+        return b""
+
+
+def _has_content(log: Path) -> bool:
+    return log.is_file() and log.stat().st_size > 0
+
+
+def _read_without_writing(file: Path) -> None:
+    """A connection that may only read never writes the log back, not even when it is the last to close."""
+    with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as connection:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        connection.execute("SELECT * FROM alembic_version").fetchall()

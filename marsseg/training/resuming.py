@@ -1,0 +1,48 @@
+"""Where a run goes on: after the newest recorded epoch of which all that is needed can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from marsseg.training.checkpoints import Checkpoint, Checkpoints, UnreadableError
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where training begins.
+
+    Args:
+        checkpoint: what it goes on from; None to begin anew.
+        message: a sentence for people.
+    """
+
+    checkpoint: Checkpoint | None
+    message: str
+
+    @property
+    def epoch(self) -> int:
+        """The last epoch that need not be trained again; 0 to begin anew."""
+        return self.checkpoint.state.epoch if self.checkpoint else 0
+
+
+def find_start(checkpoints: Checkpoints, read_best: Callable[[int], object], epochs: int) -> Start:
+    """Try the recorded epochs from the newest on.
+
+    Args:
+        read_best: raises UnreadableError unless it finds the weights of the best epoch: a run that went on
+            without them would have nothing to evaluate in the end.
+        epochs: how many the run has in all.
+    """
+    trouble = ""
+    for epoch in checkpoints.epochs():
+        try:
+            found = checkpoints.read(epoch)
+            if found.state.watch.best_epoch != epoch:
+                read_best(found.state.watch.best_epoch)
+        except UnreadableError as error:
+            trouble = trouble or str(error)
+        else:
+            usual = f"Goes on after epoch {epoch} of {epochs}."
+            return Start(found, f"{trouble}; goes on after epoch {epoch}." if trouble else usual)
+    return Start(None, "No checkpoint can be read; begins anew.")

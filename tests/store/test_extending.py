@@ -1,0 +1,106 @@
+"""Extending: a completed run becomes what one of so many epochs in all would have been."""
+
+from __future__ import annotations
+
+import pytest
+
+from marsseg.errors import ConfigError, NotFoundError, StateError
+from marsseg.store import RunStore
+from marsseg.store.records import DatasetRecord, RunRecord, RunStatus
+from tests.store.building import claim, epoch, identity, new_run, queue_runs, start_run
+
+
+def completed_run(store: RunStore, dataset: DatasetRecord, epochs: int = 4, planned: int = 4) -> RunRecord:
+    """A run of so many epochs out of those planned."""
+    run = store.add_run(new_run(dataset, config={"train.epochs": planned, "train.seed": 5, "name": "mine"}))
+    _, token = claim(store)
+    store.worker_started(run.id, token, identity(token))
+    for number in range(1, epochs + 1):
+        store.add_epoch(run.id, token, epoch(number))
+    store.finish(run.id, token, RunStatus.COMPLETED, f"{epochs} epochs.", best_epoch=epochs or None)
+    return store.get_run(run.id)
+
+
+def test_it_is_queued_at_the_end_with_what_it_has(store: RunStore, dataset: DatasetRecord) -> None:
+    run = completed_run(store, dataset)
+    store.archive_runs([run.id])
+    queue_runs(store, dataset, "a")
+    extended = store.extend_run(run.id, 2)
+    assert [waiting.id for waiting in store.queue()][-1] == run.id
+    assert (extended.status, extended.reason, extended.archived) == (RunStatus.QUEUED, "", False)
+    assert extended.config == run.config.with_values({"train.epochs": 6})
+    assert [found.epoch for found in store.list_epochs(run.id)] == [1, 2, 3, 4]
+    assert (extended.best_epoch, extended.train_seconds, extended.launches) == (4, 10.0, 1)
+    assert store.list_events(run.id)[0].message == "Extended from 4 to 6 epochs; it was completed: 4 epochs."
+
+
+def test_its_fingerprint_is_that_of_a_straight_run(store: RunStore, dataset: DatasetRecord) -> None:
+    straight = store.add_run(new_run(dataset, config={"train.epochs": 6}))
+    claim(store)
+    run = completed_run(store, dataset)
+    assert run.fingerprint != straight.fingerprint
+    assert store.extend_run(run.id, 2).fingerprint == straight.fingerprint
+
+
+def test_outliers_decided_on_since_do_not_count(store: RunStore, dataset: DatasetRecord) -> None:
+    straight = store.add_run(new_run(dataset, config={"train.epochs": 6}))
+    claim(store)
+    run = completed_run(store, dataset)
+    now = store.set_kept_groups(dataset.id, ["a1", "b2"])
+    extended = store.extend_run(run.id, 2)
+    assert extended.dropped_rows == dataset.dropped_rows != now.dropped_rows
+    assert extended.fingerprint == straight.fingerprint
+    assert extended.fingerprint != straight.config.fingerprint(now.identity)
+
+
+def test_one_that_stopped_early_becomes_patient(store: RunStore, dataset: DatasetRecord) -> None:
+    run = completed_run(store, dataset, epochs=4, planned=40)
+    extended = store.extend_run(run.id, 3)
+    assert extended.config.train.epochs == 7
+    assert extended.config.train.early_stop_patience == 7
+    straight = run.config.with_values({"train.epochs": 7, "train.early_stop_patience": 7})
+    assert extended.fingerprint == straight.fingerprint(dataset.identity)
+
+
+def test_one_that_did_not_stop_early_keeps_its_patience(store: RunStore, dataset: DatasetRecord) -> None:
+    run = completed_run(store, dataset)
+    patience = run.config.train.early_stop_patience
+    assert store.extend_run(run.id, 100).config.train.early_stop_patience == patience
+
+
+def test_a_run_can_be_extended_again(store: RunStore, dataset: DatasetRecord) -> None:
+    run = completed_run(store, dataset)
+    store.extend_run(run.id, 1)
+    _, token = claim(store)
+    store.worker_started(run.id, token, identity(token))
+    store.add_epoch(run.id, token, epoch(5))
+    store.finish(run.id, token, RunStatus.COMPLETED, "5 epochs.", best_epoch=5)
+    assert store.extend_run(run.id, 1).config.train.epochs == 6
+
+
+@pytest.mark.parametrize(
+    ("epochs", "says"), [(0, "at least 1"), (-3, "at least 1"), (10_000, "train.epochs")]
+)
+def test_too_few_or_too_many_epochs_change_nothing(
+    store: RunStore, dataset: DatasetRecord, epochs: int, says: str
+) -> None:
+    run = completed_run(store, dataset)
+    before = store.version()
+    with pytest.raises(ConfigError, match=says):
+        store.extend_run(run.id, epochs)
+    assert (store.get_run(run.id), store.version()) == (run, before)
+
+
+def test_what_cannot_be_extended(store: RunStore, dataset: DatasetRecord) -> None:
+    bare = completed_run(store, dataset, epochs=0)
+    with pytest.raises(StateError, match=f"{bare.id} is completed and has no epochs to go on from"):
+        store.extend_run(bare.id, 1)
+    running, token = start_run(store, dataset)
+    store.add_epoch(running, token, epoch(1))
+    with pytest.raises(StateError, match=f"{running} is running and cannot be extended; stop it first"):
+        store.extend_run(running, 1)
+    store.finish(running, token, RunStatus.STOPPED, "Asked to.")
+    with pytest.raises(StateError, match="is stopped and cannot be extended; resume it"):
+        store.extend_run(running, 1)
+    with pytest.raises(NotFoundError):
+        store.extend_run("r-00000000", 1)
