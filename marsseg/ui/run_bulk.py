@@ -27,8 +27,8 @@ def ask_to_delete(run_ids: Sequence[str]) -> None:
 def render_bulk(runs: Sequence[RunRecord], finished: Finished, uses: RunUses, *, most_masks: int) -> None:
     """The bar below the table when several runs are picked; masks of so many can be compared."""
     ids = [run.id for run in runs]
-    with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{len(runs)} runs** chosen", width="stretch")
+    with st.container(border=True, horizontal=True, vertical_alignment="center", gap="xsmall"):
+        st.markdown(f"**{len(runs)}** chosen", width="stretch")
         _compare(ids, finished.scores, most_masks)
         _tag(ids, finished.tags, uses)
         _archive(runs, uses)
