@@ -11,8 +11,8 @@ from marsseg.ui import (
     run_actions,
     run_bulk,
     run_cards,
-    run_choice,
     run_detail,
+    run_picks,
     run_queue,
     run_table,
     shell,
@@ -46,7 +46,7 @@ if not finished.runs and not is_active():
         st.page_link("pages/train.py", label="Configure a run", icon=":material/play_circle:")
     st.stop()
 
-chosen = run_choice.on_show(read_active())
+chosen = run_picks.on_show(read_active())
 several = run_table.render_finished(finished, chosen) if finished.runs else []
 run_bulk.render_deletion(partial(services.plan_deletion, lab), uses.delete)
 if several:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from marsseg.errors import NotFoundError
-from marsseg.ui import formats, keys, run_choice, text
+from marsseg.ui import formats, keys, run_picks, text
 from marsseg.ui.run_uses import RunUses, Use
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def render_bulk(runs: Sequence[RunRecord], finished: Finished, uses: RunUses, *,
             args=(ids,),
         )  # fmt: skip
         st.button(
-            "Clear", key=keys.runs_button("clear"), type="tertiary", on_click=run_choice.pick, args=([],)
+            "Clear", key=keys.runs_button("clear"), type="tertiary", on_click=run_picks.pick, args=([],)
         )
 
 
@@ -75,7 +75,7 @@ def _question(deletion: Deletion, delete: Use) -> None:
     def confirm() -> None:
         _close()
         if delete(ids, done=f"Deleted {_runs(len(ids))}."):
-            run_choice.forget(ids)
+            run_picks.forget(ids)
 
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Keep", key=keys.runs_button("keep"), on_click=_close):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from marsseg.ui import charts, formats, keys, live, run_choice, run_words, text
+from marsseg.ui import charts, formats, keys, live, run_picks, run_words, text
 from marsseg.ui.run_uses import Use
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def render_card(run: RunRecord, epochs: Sequence[EpochRecord], on_stop: Use) -> 
             st.markdown(f"**{name}**", width="stretch", wrap=False)
             st.button(
                 "Open", key=keys.run_button("open", run.id), type="tertiary",
-                on_click=_then_page(run_choice.choose), args=(run.id,),
+                on_click=_then_page(run_picks.pick_one), args=(run.id,),
             )  # fmt: skip
             _stop(run, on_stop)
             _stop_now(run, on_stop)

@@ -22,7 +22,9 @@ def render_provenance(run: RunRecord, reproduction: Reproduction) -> None:
     _reproduce(reproduction)
     if not run.provenance:
         st.caption("Code, packages and machine are recorded when its worker begins.")
-    st.table(_facts(run, reproduction), border="horizontal", alt="What this run was made with")
+    st.table(
+        _facts(run, reproduction), border="horizontal", width="content", alt="What this run was made with"
+    )
 
 
 def _reproduce(reproduction: Reproduction) -> None:

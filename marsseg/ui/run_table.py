@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from marsseg.ui import formats, keys, run_choice
+from marsseg.ui import formats, keys, run_picks
 
 if TYPE_CHECKING:
     from marsseg.store.records import RunRecord
@@ -43,7 +43,7 @@ def load_finished(
 def render_finished(finished: Finished, chosen: str) -> list[RunRecord]:
     """Draw filters and table, the chosen run selected; returns the runs picked where they are several."""
     passing = _filter(finished)[:MOST_ROWS]
-    several = run_choice.several(passing)
+    several = run_picks.several(passing)
     if passing:
         _table(passing, finished.scores, {run.id for run in several} or {chosen})
     return several
@@ -109,9 +109,9 @@ def _table(shown: Sequence[RunRecord], scores: Mapping[str, float], selected: se
     def pick() -> None:
         selection = st.session_state[key]["selection"]
         if cells := selection["cells"]:
-            run_choice.choose(ids[cells[0][0]])
+            run_picks.pick_one(ids[cells[0][0]])
         else:
-            run_choice.pick([ids[row] for row in selection["rows"]])
+            run_picks.pick([ids[row] for row in selection["rows"]])
 
     tags = st.column_config.MultiselectColumn(color="gray", width="small")
     st.dataframe(

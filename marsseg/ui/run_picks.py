@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from marsseg.store.records import RunRecord
 
 
-def choose(run_id: str) -> None:
-    """See one run, and pick no others."""
+def pick_one(run_id: str) -> None:
+    """Choose one run to see it, and no others."""
     pick([run_id])
 
 
