@@ -15,13 +15,12 @@ from marsseg.ui import (
     run_picks,
     run_queue,
     run_table,
-    run_uses,
     shell,
 )
+from marsseg.ui.run_uses import RunUses
 
 shell.begin_page(__file__)
 lab = services.open_lab()
-act = partial(shell.action, lab)
 find = partial(services.find_run, lab)
 
 
@@ -29,12 +28,8 @@ def is_active() -> bool:
     return services.activity(lab).is_busy
 
 
-def clone(lab: services.Lab, run_id: str) -> None:
-    form_sources.open_with(services.get_run(lab, run_id), services.clone_config(lab, run_id))
-
-
-uses = run_uses.gather_uses(services, act, clone)
-form_sources.go_to_opened()
+clone = partial(form_sources.clone, partial(services.get_run, lab), partial(services.clone_config, lab))
+uses = shell.actions(lab, services, RunUses, clone=clone)
 live.watch("runs.changes", lambda: (services.store_version(lab), is_active()))
 read_active, read_details = partial(services.active_runs, lab), partial(services.run_details, lab)
 live.refresh("runs.active", lambda: run_cards.render_cards(read_active(), read_details, uses.stop), is_active)

@@ -19,7 +19,7 @@ def render_sources(
     presets: Mapping[str, Preset],
     runs: Sequence[RunRecord],
     datasets: Sequence[str],
-    clone: Callable[[str], RunConfig],
+    read_config: Callable[[str], RunConfig],
 ) -> None:
     """Choose a preset, which leaves the dataset as chosen, or a run whose configuration fills the form.
 
@@ -27,7 +27,7 @@ def render_sources(
         presets: by key.
         runs: those to choose from.
         datasets: names of those that there are.
-        clone: the configuration of a run, by its id, to be changed.
+        read_config: the configuration of a run, by its id, to be changed.
     """
     by_id = {run.id: run for run in runs}
     if keys.form_base(keys.TRAIN_FORM) not in st.session_state:
@@ -43,7 +43,7 @@ def render_sources(
         if run is None:
             load_preset()
         else:
-            load(run, clone(run.id))
+            _load(run, read_config(run.id))
 
     if st.session_state.get(keys.TRAIN_RUN) not in by_id:
         st.session_state[keys.TRAIN_RUN] = None
@@ -65,22 +65,15 @@ def render_sources(
     )
 
 
-def load(run: RunRecord, config: RunConfig) -> None:
-    """Fill the form with the configuration of a run; must run before the form is drawn."""
+def clone(get_run: Callable[[str], RunRecord], read_config: Callable[[str], RunConfig], run_id: str) -> None:
+    """Fill the form of a new run with a run's configuration, and go to its page."""
+    _load(get_run(run_id), read_config(run_id))
+    st.switch_page("pages/train.py")
+
+
+def _load(run: RunRecord, config: RunConfig) -> None:
     forms.set_form(config, base_name=run.name)
     st.session_state[keys.TRAIN_RUN] = run.id
-
-
-def open_with(run: RunRecord, config: RunConfig) -> None:
-    """As `load`, in a callback of another page that then goes to the form."""
-    load(run, config)
-    st.session_state[keys.RUNS_CLONED] = True
-
-
-def go_to_opened() -> None:
-    """Go to the form if a callback has just filled it."""
-    if st.session_state.pop(keys.RUNS_CLONED, False):
-        st.switch_page("pages/train.py")
 
 
 def _fill(preset: Preset, datasets: Sequence[str], chosen: str) -> None:

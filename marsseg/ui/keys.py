@@ -97,7 +97,6 @@ RUNS_ARCHIVED = "archived"
 RUNS_PICKED = "runs.table.picked"
 RUNS_NEW_TAGS = "runs.picked.tags"
 RUNS_DELETING = "runs.deletion.asked"
-RUNS_CLONED = "runs.clone.done"
 QUEUE_REMOVED = "runs.queue.removed"
 QUEUE_MORE = "runs.queue.more"
 

@@ -101,15 +101,14 @@ def _resume(run: RunRecord, uses: RunUses, *, helps: bool) -> None:
 
 
 def _clone(run: RunRecord, uses: RunUses, *, helps: bool) -> None:
-    st.button(
+    if st.button(
         "Clone and edit",
         key=keys.run_button("clone", run.id),
         type="primary" if helps else "secondary",
         icon=":material/content_copy:",
         help="Opens the form of a new run, filled in as this one.",
-        on_click=uses.clone,
-        args=(run.id,),
-    )
+    ):
+        uses.clone(run.id)
 
 
 def _extend(run: RunRecord, last_epoch: int, uses: RunUses) -> None:
@@ -129,7 +128,8 @@ def _extend(run: RunRecord, last_epoch: int, uses: RunUses) -> None:
             )
         st.markdown(
             f"{early}Goes on from epoch {last_epoch}, to {last_epoch + more} in all. Then it is measured "
-            f"anew, and the leaderboard counts it as a run of {last_epoch + more} epochs.",
+            f"anew, and the leaderboard counts it as a run of {last_epoch + more} epochs; to keep both "
+            "lengths there, clone it instead.",
             width=_EDIT_WIDTH,
         )
         st.button(f"Train {more} more", key=keys.run_button("extend", run.id), on_click=extend)

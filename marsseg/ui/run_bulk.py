@@ -27,10 +27,10 @@ def ask_to_delete(run_ids: Sequence[str]) -> None:
 def render_bulk(runs: Sequence[RunRecord], finished: Finished, uses: RunUses, *, most_masks: int) -> None:
     """The bar below the table when several runs are picked; masks of so many can be compared."""
     ids = [run.id for run in runs]
-    with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{len(runs)} runs** chosen", width="stretch")
+    with st.container(border=True, horizontal=True, vertical_alignment="center", gap="xsmall"):
+        st.markdown(f"**{len(runs)}** chosen", width="stretch")
         _compare(ids, finished.scores, most_masks)
-        _tag(runs, finished.tags, uses)
+        _tag(ids, finished.tags, uses)
         _archive(runs, uses)
         st.button(
             "Delete …", key=keys.runs_button("delete"), icon=":material/delete:", on_click=ask_to_delete,
@@ -111,10 +111,9 @@ def _compare(ids: Sequence[str], scored: Collection[str], most: int) -> None:
         st.switch_page("pages/masks.py", query_params={keys.RUNS: ",".join(wanted)})
 
 
-def _tag(runs: Sequence[RunRecord], tags: Sequence[str], uses: RunUses) -> None:
+def _tag(ids: Sequence[str], tags: Sequence[str], uses: RunUses) -> None:
     def add() -> None:
-        for run in runs:
-            uses.set_tags(run.id, {*run.tags, *st.session_state[keys.RUNS_NEW_TAGS]})
+        uses.tag_runs(ids, st.session_state[keys.RUNS_NEW_TAGS])
         st.session_state[keys.RUNS_NEW_TAGS] = []
 
     with st.popover("Tag", icon=":material/label:"):
@@ -122,9 +121,7 @@ def _tag(runs: Sequence[RunRecord], tags: Sequence[str], uses: RunUses) -> None:
             "Tags to add", tags, key=keys.RUNS_NEW_TAGS, accept_new_options=True, width=300,
             placeholder="Choose or type a new one",
         )  # fmt: skip
-        st.button(
-            f"Add to {_runs(len(runs))}", key=keys.runs_button("tag"), on_click=add, disabled=not chosen
-        )
+        st.button(f"Add to {_runs(len(ids))}", key=keys.runs_button("tag"), on_click=add, disabled=not chosen)
 
 
 def _archive(runs: Sequence[RunRecord], uses: RunUses) -> None:

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from marsseg.store.records import RunRecord
 
 
+def pick_one(run_id: str) -> None:
+    """Choose one run to see it, and no others."""
+    pick([run_id])
+
+
 def pick(run_ids: Sequence[str]) -> None:
     """Choose one run to see it, or several to act on; none leaves the one on show as it is."""
     st.session_state[keys.RUNS_PICKED] = list(run_ids) if len(run_ids) > 1 else []
@@ -26,11 +31,6 @@ def forget(run_ids: Sequence[str]) -> None:
     on_show = {st.session_state.get(keys.remembered(keys.RUN)), state.from_address(keys.RUN)}
     if on_show & set(run_ids):
         state.remember(keys.RUN, None)
-
-
-def pick_one(run_id: str) -> None:
-    """Choose one run to see it."""
-    pick([run_id])
 
 
 def several(shown: Sequence[RunRecord]) -> list[RunRecord]:

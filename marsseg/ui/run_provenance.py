@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 _COMMIT_DIGITS = 12
 _SHA_DIGITS = 32
-_YES_OR_NO: dict[bool | None, str] = {True: "yes", False: "no"}
+_YES_NO: dict[object, str] = {True: "yes", False: "no"}
 
 
 def render_provenance(run: RunRecord, reproduction: Reproduction) -> None:
-    """Draw the command that makes the run again, and what it was made with."""
+    """Draw the command that makes the run again, what would change its numbers, and all that is known."""
     _reproduce(reproduction)
     if not run.provenance:
         st.caption("Code, packages and machine are recorded when its worker begins.")
@@ -40,13 +40,12 @@ def _reproduce(reproduction: Reproduction) -> None:
 def _facts(run: RunRecord, reproduction: Reproduction) -> dict[str, str]:
     """Words by label; what was not recorded is left out."""
     known = run.provenance
-    sha256 = f"sha256 {known['dataset_sha256'][:_SHA_DIGITS]}…" if known.get("dataset_sha256") else ""
     facts = {
         "Code": _code(reproduction),
         "Packages": _packages(known),
         "Machine": _machine(run),
-        "Deterministic": _YES_OR_NO.get(known.get("deterministic"), ""),
-        "Dataset": ", ".join(filter(None, [run.dataset_name, sha256])),
+        "Deterministic": _YES_NO.get(known.get("deterministic"), ""),
+        "Dataset": f"{run.dataset_name}, sha256 {reproduction.dataset_sha256[:_SHA_DIGITS]}…",
         "Left out": f"{formats.count(len(run.dropped_rows))} tiles, as outliers" if run.dropped_rows else "",
         "Worker": known.get("command") or "",
     }
@@ -69,5 +68,7 @@ def _packages(known: Any) -> str:
 def _machine(run: RunRecord) -> str:
     known = run.provenance
     threads = known.get("intra_op_threads") or run.threads
-    parts = [known.get("device"), f"{threads} CPU threads" if threads else "", known.get("platform")]
+    share = f"{threads} of {known['cores']} CPU threads" if known.get("cores") else f"{threads} CPU threads"
+    driver = f"driver {known['gpu_driver']}" if known.get("gpu_driver") else ""
+    parts = [known.get("device"), driver, share if threads else "", known.get("platform")]
     return ", ".join(str(part) for part in parts if part)

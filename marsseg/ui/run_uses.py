@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 Use = Callable[..., bool]
 """A use case with the lab filled in: takes what it is told of, and `done`, what to say when it worked.
@@ -17,26 +16,19 @@ It tells whether it worked; a refusal is shown as a message.
 class RunUses:
     """Use cases for one run by its id, for several by a list of ids, and for the queue.
 
-    All but `clone`, which opens another page, are named as in `marsseg.services`.
+    They are named as in `marsseg.services`, but for `clone`, which fills the form of a new run.
     """
 
     stop: Use
     resume: Use
     extend: Use
-    clone: Use
+    clone: Callable[[str], object]
     rename: Use
     set_notes: Use
     set_tags: Use
+    tag_runs: Use
     archive: Use
     delete: Use
     move_in_queue: Use
     set_priority: Use
     pause_queue: Use
-
-
-def gather_uses(
-    services: Any, act: Callable[[Callable[..., object]], Use], clone: Callable[..., object]
-) -> RunUses:
-    """The use cases that `services` has by these names, each made a button's callback by `act`."""
-    named = [field.name for field in fields(RunUses) if field.name != "clone"]
-    return RunUses(clone=act(clone), **{name: act(getattr(services, name)) for name in named})

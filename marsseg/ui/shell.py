@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
@@ -15,6 +17,7 @@ from marsseg.ui import formats, keys, text
 if TYPE_CHECKING:
     from marsseg.services import Activity, Lab
 
+Kind = TypeVar("Kind")
 ICON = Path(__file__).parent / "assets" / "icon.png"
 """The icon in the browser's tab: a file, since the browser would fetch a named icon from elsewhere."""
 _LOW_DISK_BYTES = 2 * 1024**3
@@ -85,6 +88,18 @@ def action(lab: Lab, use_case: Callable[..., object]) -> Callable[..., bool]:
         return attempt(lambda: use_case(lab, *arguments, **options), done)
 
     return act
+
+
+def actions(lab: Lab, use_cases: ModuleType, kind: type[Kind], **own: Callable[..., object]) -> Kind:
+    """A bundle of actions, a dataclass whose fields are called as the use cases behind them.
+
+    Args:
+        use_cases: where they are found.
+        kind: the dataclass.
+        own: fields that do something else.
+    """
+    names = [field.name for field in fields(kind) if field.name not in own]  # type: ignore[arg-type]
+    return kind(**{name: action(lab, getattr(use_cases, name)) for name in names}, **own)
 
 
 def begin_page(script: str) -> None:

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from marsseg import services
 from marsseg.services.lab import Lab
 from marsseg.store.records import RunRecord, RunStatus
-from marsseg.ui import keys
+from marsseg.ui import keys, run_log
 from tests.pages.driver import (
     AWKWARD,
     REASON,
@@ -25,6 +25,7 @@ from tests.pages.driver import (
     words,
 )
 from tests.support.labs import config, epoch_record, finish_run, queue_run, start_run
+from tests.support.memory import PeakMemory
 
 
 def view(app: AppTest, name: str) -> AppTest:
@@ -104,13 +105,20 @@ def test_a_search_says_how_much_of_the_log_it_searched(scored: Lab, done: RunRec
     assert "1 line. Searched the last 2.0 MB of 2.5 MB." in words(app)
 
 
-def test_a_long_log_shows_its_end_and_offers_no_more_than_its_end(scored: Lab, done: RunRecord) -> None:
-    write_log(scored, done, "first\n" + "so many words\n" * 1_600_000 + "last words\n")
-    app = view(open_page("runs", run=done.id), "Log")
-    assert app.code[0].value.endswith("last words")
-    assert len(app.code[0].value) <= 30_000
-    assert "The last 30.0 kB of 22.4 MB" in words(app)
-    assert [element.label for element in app.download_button] == ["Download its last 20.0 MB of 22.4 MB"]
+def test_a_log_of_a_gibibyte_is_shown_searched_and_offered_from_its_end(scored: Lab, done: RunRecord) -> None:
+    with services.log_path(scored, done.id).open("wb") as log:
+        log.seek(1024**3)
+        log.write(b"\n" + b"".join(b"line %d\n" % number for number in range(1000)))
+    app = open_page("runs", run=done.id)
+    peak = PeakMemory()
+    view(app, "Log")
+    assert app.code[0].value.splitlines()[-1] == "line 999"
+    assert "The last 30.0 kB of 1.1 GB" in words(app)
+    assert [element.label for element in app.download_button] == ["Download its last 20.0 MB of 1.1 GB"]
+    app.get_by_key(keys.LOG_SEARCH).set_value("line 99").run()
+    assert app.code[0].value.splitlines()[-1] == "line 999"
+    assert "Searched the last 2.0 MB" in words(app)
+    assert peak.mebibytes() < 20 * run_log.SEARCHED_BYTES / 1e6
 
 
 def test_provenance_names_code_machine_and_what_keeps_the_numbers_from_being_equal(lab: Lab) -> None:
