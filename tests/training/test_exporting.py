@@ -9,6 +9,7 @@ import pytest
 
 from marsseg.config import ModelConfig
 from marsseg.training.exporting import export_onnx
+from marsseg.training.files import DiskFullError
 from marsseg.training.networks import build_network
 
 pytestmark = pytest.mark.training
@@ -81,8 +82,8 @@ def test_a_failed_export_leaves_the_earlier_file(network, tmp_path, monkeypatch)
 
     path = tmp_path / "model.onnx"
     path.write_bytes(b"an earlier model")
-    monkeypatch.setattr("marsseg.training.exporting.os.fsync", disk_full)
-    with pytest.raises(OSError, match="No space left"):
+    monkeypatch.setattr("marsseg.training.files.os.fsync", disk_full)
+    with pytest.raises(DiskFullError, match=r"while saving model\.onnx"):
         export_onnx(network, path, {})
     assert path.read_bytes() == b"an earlier model"
     assert list(tmp_path.iterdir()) == [path]
