@@ -50,6 +50,7 @@ def test_a_damaged_file_is_named(small, tmp_path, content):
         load_weights(small(), path)
 
 
+@pytest.mark.filterwarnings("ignore:Skipping nested container")
 def test_weights_of_another_network_cannot_be_loaded(small, tmp_path):
     save_weights(small(3), tmp_path / "best.weights.h5")
     with pytest.raises(UnreadableError, match=r"best\.weights\.h5 cannot be read"):
