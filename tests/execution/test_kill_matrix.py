@@ -19,6 +19,7 @@ from playwright.sync_api import sync_playwright
 
 from marsseg import services
 from marsseg.execution.control import scheduler_status
+from marsseg.identity import is_alive
 from marsseg.settings import Settings
 from marsseg.store.records import RunStatus
 from scripts.browser import find_chromium
@@ -196,7 +197,9 @@ def test_worker_and_scheduler_are_killed_together(arena: Arena, undisturbed: dic
 
     kill_scheduler(arena, run_id, signal.SIGKILL)
     kill_worker(arena, run_id, signal.SIGKILL)
-    arena.wait(lambda: not arena.workers(), "the worker to be gone")
+    worker = arena.run(run_id).process
+    assert worker is not None
+    arena.wait(lambda: not is_alive(worker), "the worker to be gone")  # to the last: exiting takes a moment
 
     assert services.look_after(arena.lab, run_id).status is RunStatus.LOST
     services.resume(arena.lab, run_id)
