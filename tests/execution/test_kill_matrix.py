@@ -199,7 +199,9 @@ def test_worker_and_scheduler_are_killed_together(arena: Arena, undisturbed: dic
     kill_worker(arena, run_id, signal.SIGKILL)
     worker = arena.run(run_id).process
     assert worker is not None
-    arena.wait(lambda: not is_alive(worker), "the worker to be gone")  # to the last: exiting takes a moment
+    # To the last: exiting takes a moment, and a scheduler that still is would be left to speak.
+    arena.wait(lambda: not is_alive(worker), "the worker to be gone")
+    arena.wait(lambda: not scheduler_status(arena.lab.store).alive, "the scheduler to be gone")
 
     assert services.look_after(arena.lab, run_id).status is RunStatus.LOST
     services.resume(arena.lab, run_id)
