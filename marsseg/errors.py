@@ -37,6 +37,10 @@ class StoreError(MarsSegError):
     """The database refuses: unreachable, damaged, or from another version of the lab."""
 
 
+class DamagedStoreError(StoreError):
+    """The database's file is damaged; asking again will not help."""
+
+
 class StateError(MarsSegError):
     """The run is in a state that does not allow what was asked."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import time
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,13 +123,25 @@ def _missing(settings: Settings, known: Inventory) -> Iterator[str]:
 
 def _missing_of(run: KnownRun, folder: Path) -> Iterator[str]:
     called = f"Run {run.id} (“{run.name}”)"
-    if run.checkpoint and not (folder / "checkpoints" / run.checkpoint).is_file():
-        yield f"{called} has lost its checkpoint {run.checkpoint}: it cannot go on from there."
+    if run.checkpoint and not _is_whole(folder / "checkpoints" / run.checkpoint):
+        yield (
+            f"{called} has lost its checkpoint {run.checkpoint}, or it is damaged: resumed, the run goes on "
+            "from an earlier one, or begins anew."
+        )
     if run.is_completed and run.evaluated and not (folder / "model.onnx").is_file():
         yield f"{called} has lost its network model.onnx: it cannot segment images."
     for split, decoding in run.evaluated:
         if not (folder / "predictions" / f"{split}_{decoding}.npy").is_file():
             yield f"{called} has lost its {split} predictions ({decoding}): its masks cannot be shown."
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether an archive is there and every part of it fits its checksum."""
+    try:
+        with zipfile.ZipFile(checkpoint) as archive:
+            return archive.testzip() is None
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+        return False
 
 
 def _run_folders(settings: Settings) -> list[Path]:

@@ -23,8 +23,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from marsseg.errors import StoreError
-from marsseg.store.soundness import NOT_A_DATABASE
+from marsseg.errors import DamagedStoreError, StoreError
+from marsseg.store.soundness import NOT_A_DATABASE, require_sound
 
 BUSY_SECONDS = 30
 """How long a writer waits for another one before it gives up."""
@@ -78,12 +78,19 @@ class Database:
             yield connection
 
     def use_write_ahead_log(self) -> None:
-        """Switch a SQLite file, for good, to WAL: readers and the writer stop blocking each other."""
+        """Switch a SQLite file, for good, to WAL: readers and the writer stop blocking each other.
+
+        That changes the file, so one that is not in WAL yet, such as a backup put back, is read first.
+
+        Raises:
+            DamagedStoreError: it is damaged somewhere; it is left as it is.
+        """
         deadline = time.monotonic() + BUSY_SECONDS
         with self._explained(), closing(self.engine.raw_connection()) as connection:
             cursor = connection.cursor()
             while cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
                 try:
+                    require_sound(connection.driver_connection)  # type: ignore[arg-type]
                     cursor.execute("PRAGMA journal_mode = WAL")
                 except sqlite3.OperationalError as error:  # SQLite does not wait for this lock by itself
                     if "locked" not in str(error) or time.monotonic() > deadline:
@@ -93,10 +100,12 @@ class Database:
     def backup(self, path: Path) -> None:
         """Copy a SQLite store, as it stands at one moment, to a new file, while others go on writing.
 
-        The copy appears under its name only when it is whole and on disk.
+        The copy appears under its name only when it is whole, sound and on disk: a damaged one might take the
+        place of a good one.
 
         Raises:
             StoreError: the store is no file, the copy exists already, or it cannot be written.
+            DamagedStoreError: the store is damaged somewhere.
         """
         if not self.is_sqlite:
             raise StoreError(f"{self.where} is not a file; back it up with its own tools, such as pg_dump.")
@@ -145,6 +154,7 @@ def _copy(source: Any, path: Path) -> None:
     with closing(sqlite3.connect(path)) as target:
         try:
             source.backup(target)
+            require_sound(target)
             target.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
         except sqlite3.OperationalError as error:
             if error.sqlite_errorname.startswith(_NOT_WRITABLE):
@@ -237,8 +247,8 @@ def _add_hooks(engine: Engine, *, foreign_keys: bool) -> None:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_POSTGRESQL_LOCK})")
 
 
+_DAMAGED = ("not a database", "malformed", "unsupported file format")
 _SENTENCES = {
-    ("not a database", "malformed", "unsupported file format"): NOT_A_DATABASE,
     ("database is locked", "lock timeout"): (
         f"The database {{where}} stayed busy for {BUSY_SECONDS} seconds; "
         "close the program that holds it and try again."
@@ -256,6 +266,8 @@ def explain(error: Exception, where: str) -> StoreError:
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     lines = str(cause).strip().splitlines()
     text = lines[0] if lines else type(cause).__name__
+    if any(sign in text.lower() for sign in _DAMAGED):
+        return DamagedStoreError(NOT_A_DATABASE.format(where=where))
     for signs, sentence in _SENTENCES.items():
         if any(sign in text.lower() for sign in signs):
             return StoreError(sentence.format(where=where))

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from marsseg.errors import StoreError
+from marsseg.errors import DamagedStoreError, StoreError
 
 _MAGIC = b"SQLite format 3\0"
 NOT_A_DATABASE = (
@@ -34,7 +34,7 @@ def refuse_damaged(file: Path) -> None:
     """
     beginning = _read_beginning(file)
     if beginning and beginning != _MAGIC:
-        raise StoreError(NOT_A_DATABASE.format(where=file))
+        raise DamagedStoreError(NOT_A_DATABASE.format(where=file))
     if not _has_content(log_of(file)):
         return
     if not beginning:
@@ -46,7 +46,18 @@ def refuse_damaged(file: Path) -> None:
         _read_without_writing(file)
     except sqlite3.DatabaseError as error:
         if "malformed" in str(error) or "not a database" in str(error):
-            raise StoreError(NOT_A_DATABASE.format(where=file)) from error
+            raise DamagedStoreError(NOT_A_DATABASE.format(where=file)) from error
+
+
+def require_sound(connection: sqlite3.Connection) -> None:
+    """Read the whole database and compare its tables with their indexes' structure.
+
+    Raises:
+        DatabaseError: it is damaged somewhere.
+    """
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise sqlite3.DatabaseError(f"database disk image is malformed: {found}")
 
 
 def _read_beginning(file: Path) -> bytes:

@@ -23,7 +23,7 @@ NEXT: Mapping[RunStatus, frozenset[RunStatus]] = {
 }
 
 _ADVICE = {
-    RunStatus.QUEUED: "wait for its turn, or cancel it",
+    RunStatus.QUEUED: "wait for its turn, or stop it",
     RunStatus.STARTING: "stop it first",
     RunStatus.RUNNING: "stop it first",
     RunStatus.STOPPING: "wait for it to end",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from marsseg.errors import StoreError
+from marsseg.errors import DamagedStoreError, StoreError
 from marsseg.identity import is_alive
 from marsseg.store.records import RunStatus
 from tests.execution.conftest import Bench, Eventually, Stage
@@ -259,3 +259,17 @@ def test_run_gives_up_on_a_store_that_is_gone(bench: Bench, stage: Stage) -> Non
 
     database.rmdir()
     aside.rename(database)
+
+
+def test_run_ends_at_once_on_a_store_that_is_damaged(
+    bench: Bench, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler = stage.open(interval=0.01, refusal=600)
+
+    def damaged(**_options: object) -> object:
+        raise DamagedStoreError("The file is not a readable database.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.store, "list_runs", damaged)
+        with pytest.raises(DamagedStoreError):
+            scheduler.run()

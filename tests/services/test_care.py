@@ -7,6 +7,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from marsseg import services
@@ -33,7 +34,7 @@ def run(lab: Lab) -> RunRecord:
     lab.store.add_epoch(queued.id, token, epoch(1, checkpoint="epoch-0001.npz"))
     lab.store.add_epoch(queued.id, token, epoch(2, checkpoint="epoch-0002.npz"))
     lab.store.finish(queued.id, token, RunStatus.COMPLETED, "2 epochs", best_epoch=2)
-    write(lab.settings.run_dir(queued.id) / "checkpoints" / "epoch-0002.npz")
+    save_checkpoint(lab, queued.id, "epoch-0002.npz")
     write(lab.settings.run_dir(queued.id) / "model.onnx")
     return lab.store.get_run(queued.id)
 
@@ -42,6 +43,13 @@ def write(path: Path, size: int = 10) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"x" * size)
     return path
+
+
+def save_checkpoint(lab: Lab, run_id: str, name: str) -> None:
+    """An archive of arrays, as checkpoints are."""
+    folder = services.checkpoints_dir(lab, run_id)
+    folder.mkdir(exist_ok=True)
+    np.savez(folder / name, weights=np.arange(1000.0))
 
 
 def age(folder: Path) -> Path:
@@ -73,9 +81,23 @@ def test_what_a_run_speaks_of_and_lacks_is_told(lab: Lab) -> None:
 
 def test_the_last_checkpoint_must_be_there_earlier_ones_need_not(lab: Lab, run: RunRecord) -> None:
     (lab.settings.run_dir(run.id) / "checkpoints" / "epoch-0002.npz").unlink()
-    write(lab.settings.run_dir(run.id) / "checkpoints" / "epoch-0001.npz")
-    sentence = f"Run {run.id} (“whole”) has lost its checkpoint epoch-0002.npz: it cannot go on from there."
-    assert services.check_lab(lab.settings).missing == (sentence,)
+    save_checkpoint(lab, run.id, "epoch-0001.npz")
+    (sentence,) = services.check_lab(lab.settings).missing
+    assert sentence.startswith(f"Run {run.id} (“whole”) has lost its checkpoint epoch-0002.npz")
+    assert "goes on from an earlier one" in sentence
+
+
+@pytest.mark.parametrize("part", ["garbage", "half", "one byte"])
+def test_a_checkpoint_that_cannot_be_read_is_told(lab: Lab, run: RunRecord, part: str) -> None:
+    path = services.checkpoints_dir(lab, run.id) / "epoch-0002.npz"
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 0xFF
+    path.write_bytes(
+        {"garbage": b"garbage", "half": whole[: len(whole) // 2], "one byte": bytes(flipped)}[part]
+    )
+    (sentence,) = services.check_lab(lab.settings).missing
+    assert "epoch-0002.npz, or it is damaged" in sentence
 
 
 def test_files_of_a_run_at_work_are_its_own_business(lab: Lab) -> None:

@@ -15,9 +15,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import JSON, text
 
-from marsseg.errors import StoreError
+from marsseg.errors import DamagedStoreError, StoreError
 from marsseg.settings import PROJECT_ROOT, Settings
-from marsseg.store import RunStore
+from marsseg.store import RunStore, care
 from marsseg.store.engine import Database
 from marsseg.store.schema import HEAD, alembic_config
 from marsseg.store.tables import Base, RunRow
@@ -166,6 +166,41 @@ def test_pages_overwritten_with_noise_are_reported(tmp_path: Path, sqlite_url: s
     with pytest.raises(StoreError, match="not a readable database"):
         RunStore(sqlite_url).list_runs()
     assert path.read_bytes() == damaged
+
+
+def damage_deep_inside(path: Path) -> bytes:
+    """Overwrite what follows the first pages, as a bad disk does; returns the content."""
+    content = bytearray(path.read_bytes())
+    content[8_192:] = os.urandom(len(content) - 8_192)
+    path.write_bytes(content)
+    return bytes(content)
+
+
+def test_a_damaged_backup_that_was_put_back_is_not_changed(tmp_path: Path, sqlite_url: str) -> None:
+    """A backup is not in WAL mode, and switching it on would write to the file."""
+    store = RunStore(sqlite_url)
+    dataset = add_dataset(store)
+    for number in range(60):
+        store.add_run(new_run(dataset, f"run {number}"))
+    store._database.backup(tmp_path / "copy.db")
+    store.close()
+    damaged = damage_deep_inside(tmp_path / "copy.db")
+    with pytest.raises(DamagedStoreError, match=r"copy\.db is not a readable database and was left as it is"):
+        RunStore(f"sqlite:///{tmp_path / 'copy.db'}").list_runs()
+    assert (tmp_path / "copy.db").read_bytes() == damaged
+
+
+def test_a_damaged_store_gives_no_backup_that_looks_good(tmp_path: Path, sqlite_url: str) -> None:
+    store = RunStore(sqlite_url)
+    dataset = add_dataset(store)
+    for number in range(60):
+        store.add_run(new_run(dataset, f"run {number}"))
+    store.close()
+    damage_deep_inside(tmp_path / "runs.db")
+    with pytest.raises(DamagedStoreError, match="not a readable database"):
+        care.back_up(sqlite_url, tmp_path / "copy.db")
+    assert not (tmp_path / "copy.db").exists()
+    assert [path.name for path in tmp_path.iterdir() if "tmp" in path.name] == []
 
 
 def test_a_database_of_another_program_is_left_as_it_is(tmp_path: Path, sqlite_url: str) -> None:
