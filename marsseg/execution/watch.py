@@ -57,6 +57,11 @@ class Watch:
             return self._child.poll() is not None
         return self._identity is None or not is_alive(self._identity)
 
+    @property
+    def was_launched(self) -> bool:
+        """Whether there ever was a process, as far as anybody knows."""
+        return self._child is not None or self._identity is not None
+
     def cause_of_end(self, last_words: str) -> str:
         """Why the process is gone, for a person; `last_words` is the end of its log."""
         if self._identity is not None and not same_boot(self._identity):
@@ -68,10 +73,9 @@ class Watch:
                 return out_of_memory.sentence()
         if code is not None:
             return describe_exit(code, last_words)
-        if self._identity is None:
-            return "The scheduler ended before it could launch the worker. Resume the run to try again."
+        pid = self._identity.pid if self._identity else "unknown"
         return (
-            f"The worker (process {self._identity.pid}) is gone without a last word: killed or crashed. "
+            f"The worker (process {pid}) is gone without a last word: killed or crashed. "
             "Its exit code is unknown, as an earlier scheduler had launched it."
         )
 

@@ -15,6 +15,7 @@ from marsseg.store.records import ACTIVE, LeaseRecord, RunRecord, RunStatus
 from marsseg.store.tables import RunRow, SwitchRow
 from marsseg.store.texts import require_wishes
 from marsseg.store.transitions import refusal
+from marsseg.store.worker import get_current
 
 Direction = Literal["up", "down", "top"]
 
@@ -128,6 +129,42 @@ class RunQueue(StorePart):
                 return None
             return get_record(session, run_id), token
 
+    def release_claim(self, run_id: str, token: str, *, lease: LeaseRecord | None = None) -> RunStatus:
+        """Take a claim back whose worker was never launched: starting → queued, in its old place.
+
+        One that was asked to stop meanwhile is stopped. Should a worker of that claim turn up after all, its
+        token is of no use any more.
+
+        Args:
+            lease: only while this lease is still current.
+
+        Returns:
+            The run's state now: unchanged when its worker has reported, or has even ended.
+
+        Raises:
+            NotFoundError: there is no such run.
+            StateError: the token is of another launch, or the lease has passed on.
+        """
+        with self._database.write() as session:
+            if lease is not None:
+                require_lease(session, lease)
+            row = get_row(session, run_id)
+            if row.status.is_finished or get_current(session, run_id, token).pid is not None:
+                return row.status
+            row.launches -= 1
+            if row.stop_requested:
+                row.status, row.reason = RunStatus.STOPPED, "Stopped before its worker was launched."
+                row.finished_at = self._clock()
+                message = row.reason
+            else:
+                clear_attempt(row)
+                row.threads = row.threads if row.launches else None
+                message = (
+                    "The scheduler ended before it could launch the worker; the run waits in its old place."
+                )
+            self._add_event(session, row.status, message, run_id)
+            return row.status
+
     def _claim(self, session: Session, run_id: str, token: str, threads: int | None, gpu: str | None) -> bool:
         now = self._clock()
         claim = (
@@ -150,6 +187,14 @@ class RunQueue(StorePart):
         message = f"Its turn has come; a worker is being started{where}."
         self._add_event(session, RunStatus.STARTING, message, run_id)
         return True
+
+
+def clear_attempt(row: RunRow) -> None:
+    """Into the queue, without a trace of the attempt before."""
+    row.status, row.reason = RunStatus.QUEUED, ""
+    row.started_at = row.finished_at = row.heartbeat_at = row.progress_at = None
+    row.stop_requested = row.stop_now = False
+    row.progress = row.token = row.pid = row.process_created_at = row.boot_id = row.gpu = None
 
 
 def next_position(session: Session) -> int:

@@ -19,7 +19,7 @@ from marsseg.store.base import (
     select_runs,
 )
 from marsseg.store.converters import plain
-from marsseg.store.queue import next_position
+from marsseg.store.queue import clear_attempt, next_position
 from marsseg.store.records import NewRun, RunRecord, RunStatus, tiles_identity
 from marsseg.store.tables import DatasetRow, EpochRow, RunRow, StudyRow
 from marsseg.store.texts import new_run_id, require_wishes, storable, tidy_name, tidy_notes, tidy_tags
@@ -230,13 +230,9 @@ def _state(row: RunRow) -> str:
 
 
 def _put_at_the_end(session: Session, row: RunRow) -> None:
-    """Back into the queue, without a trace of the attempt before."""
-    row.status, row.reason = RunStatus.QUEUED, ""
     row.position = next_position(session)
     row.archived = False
-    row.started_at = row.finished_at = row.heartbeat_at = row.progress_at = None
-    row.stop_requested = row.stop_now = False
-    row.progress = row.token = row.pid = row.process_created_at = row.boot_id = row.gpu = None
+    clear_attempt(row)
 
 
 def _extended(config: RunConfig, last: int, more: int) -> RunConfig:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from marsseg.errors import ConfigError
+from marsseg.errors import ConfigError, StateError
 from marsseg.store import RunStore
-from marsseg.store.records import DatasetRecord, RunStatus
-from tests.store.building import claim, new_run, queue_runs, run_in, start_run
+from marsseg.store.records import DatasetRecord, LeaseRecord, RunStatus
+from tests.store.building import claim, identity, new_run, queue_runs, run_in, start_run
 from tests.store.racer import Race
 
 GPUS = ("GPU-a", "GPU-b")
@@ -142,3 +142,45 @@ def test_a_claim_counts_launches(store: RunStore, dataset: DatasetRecord) -> Non
     run_id, _ = run_in(store, dataset, RunStatus.LOST)
     store.requeue(run_id)
     assert claim(store)[0].launches == 2
+
+
+def test_a_claim_that_is_taken_back_leaves_no_trace_but_a_line(
+    store: RunStore, dataset: DatasetRecord
+) -> None:
+    first, second = queue_runs(store, dataset, "ab")
+    before = store.get_run(first)
+    claimed = store.claim_next(1, threads=2, gpus=GPUS)
+    assert claimed is not None
+    assert store.release_claim(first, claimed[1]) is RunStatus.QUEUED
+    assert [run.id for run in store.queue()] == [first, second]
+    assert store.get_run(first) == before
+    assert "before it could launch the worker" in store.list_events(first)[0].message
+    with pytest.raises(StateError, match="launched again or queued since"):
+        store.worker_started(first, claimed[1], identity(claimed[1]))
+
+
+def test_a_run_that_was_to_be_stopped_is_stopped_when_its_claim_is_taken_back(
+    store: RunStore, dataset: DatasetRecord
+) -> None:
+    (run_id,) = queue_runs(store, dataset, "a")
+    _, token = claim(store)
+    store.request_stop(run_id)
+    assert store.release_claim(run_id, token) is RunStatus.STOPPED
+    run = store.get_run(run_id)
+    assert (run.status, run.reason, run.launches) == (
+        RunStatus.STOPPED,
+        "Stopped before its worker was launched.",
+        0,
+    )
+    assert run.finished_at is not None
+
+
+def test_a_scheduler_that_lost_its_lease_takes_no_claim_back(store: RunStore, dataset: DatasetRecord) -> None:
+    (run_id,) = queue_runs(store, dataset, "a")
+    _, token = claim(store)
+    fence = store.acquire_lease("scheduler", "first", now=0, ttl=10)
+    store.acquire_lease("scheduler", "second", now=11, ttl=10)
+    assert fence is not None
+    with pytest.raises(StateError, match="passed to another"):
+        store.release_claim(run_id, token, lease=LeaseRecord("scheduler", "first", 10, fence))
+    assert store.get_run(run_id).status is RunStatus.STARTING
