@@ -5,7 +5,8 @@ ADDRESS ?= localhost
 PY := .venv/bin/python
 PYTEST = MARSSEG_CHROMIUM="$$($(PY) scripts/browser.py)" $(PY) -m pytest
 QUICK := not training and not browser and not long
-SLOW := (training or browser) and not long
+KERAS := training and not browser and not alone and not long
+ALONE := (alone or browser) and not long
 COVER := --cov --cov-branch
 CHECKED := .
 
@@ -28,15 +29,17 @@ run: setup  ## the app on http://localhost:8501 (PORT=8502 make run for another 
 	@$(PY) scripts/check_port.py "$(PORT)" "$(ADDRESS)"
 	@$(PY) -m streamlit run app.py --server.port "$(PORT)" --server.address "$(ADDRESS)"
 
-test: browser  ## the whole suite, with branch coverage: first what needs no training, then the rest
+test: browser  ## the whole suite, with branch coverage: what needs no training, what trains, what needs the machine for itself
 	$(PYTEST) -m "$(QUICK)" -n 2 $(COVER) --cov-report=
-	$(PYTEST) -m "$(SLOW)" $(COVER) --cov-append --cov-report=term:skip-covered
+	$(PYTEST) -m "$(KERAS)" -n 2 $(COVER) --cov-append --cov-report=
+	$(PYTEST) -m "$(ALONE)" $(COVER) --cov-append --cov-report=term:skip-covered
 
 test-quick: dev  ## only what needs neither training nor a browser
 	$(PY) -m pytest -m "$(QUICK)" -n 2
 
 test-full: test  ## the long matrices too, every case
-	$(PYTEST) -m long
+	$(PYTEST) -m "long and not alone" -n 2
+	$(PYTEST) -m "long and alone"
 
 lint: dev  ## style, types and the contracts between the rooms
 	$(PY) -m ruff check $(CHECKED)

@@ -21,7 +21,7 @@ from tests.execution.crowd import QUICK, SCHEDULERS, SUBMITTERS
 SLOTS = 4
 
 
-@pytest.mark.parametrize("seconds", [5, pytest.param(30, marks=pytest.mark.long)])
+@pytest.mark.parametrize("seconds", [5, pytest.param(30, marks=[pytest.mark.long, pytest.mark.alone])])
 def test_nothing_is_claimed_twice_and_no_update_is_lost(
     bench: Bench, settings: Settings, capsys: pytest.CaptureFixture[str], seconds: int
 ) -> None:
