@@ -39,7 +39,13 @@ __all__ = [
     "usual_name",
 ]
 
-SECTION_TITLES = {"model": "Network", "loss": "Loss", "data": "Data", "train": "Training"}
+SECTION_TITLES = {
+    "model": "Network",
+    "loss": "Loss",
+    "data": "Data",
+    "augment": "Augmentation",
+    "train": "Training",
+}
 
 
 def render_form(
