@@ -1,6 +1,7 @@
 """RunConfig and its parts: the single source of form, network, loss, store and terminal."""
 
 from marsseg.config.augment import AugmentConfig
+from marsseg.config.combine import CombineConfig
 from marsseg.config.data import DataConfig
 from marsseg.config.describe import FieldView, describe, differences, iter_fields
 from marsseg.config.fields import Ui, When
@@ -13,6 +14,7 @@ from marsseg.config.train import TrainConfig
 __all__ = [
     "AugmentConfig",
     "ClassWeightConfig",
+    "CombineConfig",
     "DataConfig",
     "FieldView",
     "LossConfig",

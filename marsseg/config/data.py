@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -17,6 +17,11 @@ class DataConfig(Section):
         Field(min_length=1, max_length=200),
         Ui("Dataset", "The tiles to learn from; add more on the data page.", names_run=False),
     ] = "demo"
+    target: Annotated[
+        Literal["terrain", "background"],
+        Ui("Target", "terrain: which of the classes a pixel is, as usual; background: only whether it is "
+           "background or terrain, the first of two stages.", short="target", is_later=True),
+    ] = "terrain"  # fmt: skip
     validation_fraction: Annotated[
         float,
         Field(gt=0, lt=0.9),

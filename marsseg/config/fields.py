@@ -53,6 +53,7 @@ class Ui:
         names_run: whether a difference in this field belongs in a run's name.
         is_later: the field came after the first stored runs. They behave as with its default, which is
             therefore left out of fingerprints.
+        in_form: whether it is a widget; what combines finished runs is chosen among them instead.
     """
 
     label: str
@@ -64,6 +65,7 @@ class Ui:
     when: When | tuple[When, ...] | None = None
     names_run: bool = True
     is_later: bool = False
+    in_form: bool = True
 
     @property
     def short_name(self) -> str:

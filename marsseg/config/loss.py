@@ -52,6 +52,11 @@ class ClassWeightConfig(Section):
            when=When("mode", ("manual",)), step=0.1),
     ] = (0.0, 1.0, 1.0, 1.0, 1.0)  # fmt: skip
 
+    @property
+    def background_counts(self) -> bool:
+        """Whether pixels of background have a say in the loss."""
+        return bool(self.manual[0] if self.mode == "manual" else self.background)
+
     @model_validator(mode="after")
     def _some_class_counts(self) -> ClassWeightConfig:
         if self.mode == "manual" and not any(self.manual):

@@ -6,16 +6,17 @@ import hashlib
 import json
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from marsseg.config.augment import AugmentConfig
+from marsseg.config.combine import CombineConfig
 from marsseg.config.data import DataConfig
-from marsseg.config.fields import Section, Ui, matters
+from marsseg.config.fields import Section, Ui, matters, refuse
 from marsseg.config.loss import LossConfig
 from marsseg.config.model import ModelConfig
 from marsseg.config.train import TrainConfig
 
-REPEAT_FIELDS = frozenset({"name", "train.seed", "data.fold"})
+REPEAT_FIELDS = frozenset({"name", "train.seed", "data.fold", "combine.members"})
 """Fields in which runs may differ and still be repeats of each other."""
 
 
@@ -32,6 +33,17 @@ class RunConfig(Section):
     data: DataConfig = DataConfig()
     augment: AugmentConfig = AugmentConfig()
     train: TrainConfig = TrainConfig()
+    combine: CombineConfig = CombineConfig()
+
+    @model_validator(mode="after")
+    def _background_can_be_learned(self) -> RunConfig:
+        if self.data.target == "background" and not self.loss.class_weights.background_counts:
+            raise refuse(
+                "loss.class_weights.background",
+                "A weight of 0 leaves background out of the loss, and background is all that this run is to "
+                "learn; use 1.",
+            )
+        return self
 
     def flat(self) -> dict[str, Any]:
         """All fields by dotted path, in declaration order."""

@@ -21,7 +21,7 @@ from marsseg.store.base import (
 from marsseg.store.converters import plain
 from marsseg.store.queue import clear_attempt, next_position
 from marsseg.store.records import NewRun, RunRecord, RunStatus, tiles_identity
-from marsseg.store.tables import DatasetRow, EpochRow, RunRow, StudyRow
+from marsseg.store.tables import DatasetRow, EpochRow, NeedRow, RunRow, StudyRow
 from marsseg.store.texts import new_run_id, require_wishes, storable, tidy_name, tidy_notes, tidy_tags
 from marsseg.store.transitions import refusal, require_transition
 
@@ -33,7 +33,7 @@ class RunTable(StorePart):
         """Put a run at the end of the queue.
 
         Raises:
-            NotFoundError: its dataset or study is not in the store.
+            NotFoundError: its dataset, its study or a run that it needs is not in the store.
             ConfigError: its name, notes, tags, priority or threads cannot be.
         """
         name = tidy_name(new.name)
@@ -58,6 +58,9 @@ class RunTable(StorePart):
                 tags=tidy_tags(new.tags),
             )
             session.add(row)
+            session.flush()
+            for needed in dict.fromkeys(new.needs):
+                session.add(NeedRow(run_id=row.id, needed_id=get_row(session, needed).id))
             self._add_event(session, RunStatus.QUEUED, f"Run “{name}” queued.", row.id)
             return get_record(session, row.id)
 

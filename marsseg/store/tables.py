@@ -123,6 +123,17 @@ class RunRow(Base):
     archived: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
+class NeedRow(Base):
+    """A run, and another one that has to end before it may begin."""
+
+    __tablename__ = "needs"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    needed_id: Mapped[str] = mapped_column(
+        ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
 class EpochRow(Base):
     """What an epoch measured; NULL stands for NaN, which SQLite cannot hold."""
 

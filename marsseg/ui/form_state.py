@@ -13,7 +13,7 @@ from marsseg.errors import ConfigError
 from marsseg.ui import keys
 from marsseg.ui.kinds import Kind, Shape, shape_of
 
-FIELDS: dict[str, FieldView] = {view.path: view for view in iter_fields()}
+FIELDS: dict[str, FieldView] = {view.path: view for view in iter_fields() if view.ui.in_form}
 SHAPES: dict[str, Shape] = {path: shape_of(view) for path, view in FIELDS.items()}
 
 
@@ -110,6 +110,8 @@ def ensure_form(form: str) -> None:
 
 def _write_values(values: Mapping[str, Any], form: str) -> None:
     for path, value in values.items():
+        if path not in FIELDS:
+            continue
         for key, part in zip(_keys(path, form), _parts(path, value), strict=True):
             st.session_state[key] = part
 
