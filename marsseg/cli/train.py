@@ -34,6 +34,13 @@ def train(
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads; by default its share of the cores.")
     ] = None,
+    two_stages: Annotated[
+        bool,
+        typer.Option(
+            "--two-stages",
+            help="Train background against terrain, then the terrain classes, and combine both.",
+        ),
+    ] = False,
     wait: WaitOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -46,13 +53,18 @@ def train(
     start, title = _starting_point(preset, config)
     chosen = _changed(start, assignments or [], dataset, seed)
     lab = services.open_lab()
+    wishes = services.Wishes(priority, threads, note, tuple(tag or ()))
+    if two_stages:
+        stages = services.submit_two_stages(lab, chosen, name=name or title or "", wishes=wishes)
+        started(lab, stages.combined, wait=wait, as_json=as_json)
+        return
     run = services.submit(
         lab,
         chosen,
         name=name,
         baseline=start if title else None,
         baseline_name=title or "",
-        wishes=services.Wishes(priority, threads, note, tuple(tag or ())),
+        wishes=wishes,
     )
     started(lab, run, wait=wait, as_json=as_json)
 

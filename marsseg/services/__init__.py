@@ -10,6 +10,7 @@ from marsseg.services.care import (
     remove_strays,
     vacuum_store,
 )
+from marsseg.services.combining import TwoStages, combine, combined_name, shared_values, submit_two_stages
 from marsseg.services.comparing import Delta
 from marsseg.services.datasets import (
     AddedDataset,
@@ -132,6 +133,7 @@ __all__ = [
     "Stray",
     "TileView",
     "Toggle",
+    "TwoStages",
     "Waiting",
     "Wishes",
     "active_runs",
@@ -146,6 +148,8 @@ __all__ = [
     "check_lab",
     "checkpoints_dir",
     "clone_config",
+    "combine",
+    "combined_name",
     "dataset_document",
     "dataset_report",
     "dataset_tiles",
@@ -201,6 +205,7 @@ __all__ = [
     "set_notes",
     "set_priority",
     "set_tags",
+    "shared_values",
     "split_of",
     "split_summary",
     "start_import",
@@ -211,6 +216,7 @@ __all__ = [
     "submit_demo_ablation",
     "submit_repeats",
     "submit_study",
+    "submit_two_stages",
     "tag_runs",
     "timeline",
     "usable_runs",

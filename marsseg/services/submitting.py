@@ -52,7 +52,7 @@ def submit(
     """
     config = _with_typed_name(config, name)
     called = run_name(config, baseline=baseline, baseline_name=baseline_name)
-    return queue_runs(lab, [_wished(prepare_run(lab, config, called), wishes)])[0]
+    return queue_runs(lab, [wished(prepare_run(lab, config, called), wishes)])[0]
 
 
 def submit_repeats(
@@ -69,7 +69,7 @@ def submit_repeats(
     config = _with_typed_name(config, name)
     called = run_name(config, baseline=baseline, baseline_name=baseline_name)
     configs = [config.with_values({"train.seed": seed}) for seed in seeds]
-    return queue_runs(lab, [_wished(prepare_run(lab, each, called), wishes) for each in configs])
+    return queue_runs(lab, [wished(prepare_run(lab, each, called), wishes) for each in configs])
 
 
 def queue_runs(lab: Lab, prepared: Iterable[NewRun]) -> list[RunRecord]:
@@ -98,7 +98,8 @@ def prepare_run(lab: Lab, config: RunConfig, name: str) -> NewRun:
     )
 
 
-def _wished(new: NewRun, wishes: Wishes | None) -> NewRun:
+def wished(new: NewRun, wishes: Wishes | None) -> NewRun:
+    """The run, treated as wished."""
     return new if wishes is None else replace(new, **asdict(wishes))
 
 
