@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 
 from marsseg.config import RunConfig, describe
 from marsseg.config.describe import UNCHANGED
+from marsseg.errors import ConfigError
 from marsseg.services.datasets import split_for
 from marsseg.services.lab import Lab, wake
 from marsseg.store.records import NewRun, RunRecord
@@ -49,7 +50,9 @@ def submit(
     Raises:
         NotFoundError: the configuration names no known dataset.
         DatasetError: the dataset is gone from disk, or too small for the split.
+        ConfigError: the configuration combines runs instead of training one.
     """
+    _require_training(config)
     config = _with_typed_name(config, name)
     called = run_name(config, baseline=baseline, baseline_name=baseline_name)
     return queue_runs(lab, [wished(prepare_run(lab, config, called), wishes)])[0]
@@ -96,6 +99,16 @@ def prepare_run(lab: Lab, config: RunConfig, name: str) -> NewRun:
         dataset_id=dataset.id,
         dropped_rows=dataset.dropped_rows,
     )
+
+
+def _require_training(config: RunConfig) -> None:
+    if config.combine.is_on:
+        raise ConfigError(
+            {
+                "combine.rule": "runs are not combined by training; use `python -m marsseg combine`, or "
+                "choose them on the Runs page."
+            }
+        )
 
 
 def wished(new: NewRun, wishes: Wishes | None) -> NewRun:

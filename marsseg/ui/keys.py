@@ -106,6 +106,11 @@ def run_button(action: str, run_id: str) -> str:
     return f"runs.{action}.{run_id}"
 
 
+def combine_field(field: str, place: str) -> str:
+    """A widget of the choice how to combine runs, at a place of the page."""
+    return f"runs.combine.{field}.{place}"
+
+
 def runs_button(action: str) -> str:
     """Key of a button that does something to the queue, or to all chosen runs."""
     return f"runs.all.{action}"

@@ -10,6 +10,7 @@ import streamlit as st
 from marsseg.ui import keys, run_words, text
 from marsseg.ui.run_bulk import ask_to_delete
 from marsseg.ui.run_cards import render_badge
+from marsseg.ui.run_combine import render_combine
 from marsseg.ui.run_uses import RunUses
 
 if TYPE_CHECKING:
@@ -69,12 +70,14 @@ def _actions(run: RunRecord, tags: Sequence[str], last_epoch: int, uses: RunUses
             icon=":material/error:",
         )
     with st.container(horizontal=True):
-        if run.status == "completed":
+        if run.status == "completed" and not run.config.combine.is_on:
             _extend(run, last_epoch, uses)
         elif run.status.is_resumable:
             _resume(run, uses, helps=wrong and help_.button == "resume")
         _clone(run, uses, helps=wrong and help_.button == "clone")
         _edit(run, tags, uses)
+        if run.status in {"completed", "stopped"} and not run.config.combine.flips:
+            render_combine([run], uses, key=run.id)
         if run.status.is_finished:
             _archive(run, uses)
             st.button(
