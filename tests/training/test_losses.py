@@ -9,7 +9,8 @@ from sklearn.metrics import f1_score, log_loss
 
 from marsseg.config import LossConfig
 from marsseg.errors import ConfigError
-from marsseg.training.losses import build_loss, cross_entropy, dice, focal, tversky
+from marsseg.training.losses import build_loss
+from marsseg.training.terms import cross_entropy, dice, focal, tversky
 
 pytestmark = pytest.mark.training
 
@@ -26,7 +27,12 @@ TERMS = {
     "tversky_without_false_negatives": LossConfig(
         cross_entropy=0.0, tversky=1.0, tversky_alpha=1.0, tversky_beta=0.0
     ),
-    "all": LossConfig(focal=0.5, dice=0.5, tversky=0.25),
+    "generalized_dice": LossConfig(cross_entropy=0.0, generalized_dice=1.0),
+    "focal_tversky": LossConfig(cross_entropy=0.0, focal_tversky=1.0),
+    "lovasz": LossConfig(cross_entropy=0.0, lovasz=1.0),
+    "boundary": LossConfig(cross_entropy=0.0, boundary=1.0, boundary_tolerance=1),
+    "top_k": LossConfig(cross_entropy=0.0, top_k=1.0),
+    "all": LossConfig(focal=0.5, dice=0.5, tversky=0.25, lovasz=0.5, boundary=0.25, top_k=0.5),
 }
 every_term = pytest.mark.parametrize("config", TERMS.values(), ids=TERMS.keys())
 
@@ -171,7 +177,8 @@ def test_single_class_batch_is_finite_and_pulls_towards_the_class(config, logits
     loss = build_loss(config, WEIGHTS)
     value, gradient = value_and_gradient(loss, np.full((2, 6, 7), 4), logits)
     assert np.isfinite(gradient).all()
-    if config.tversky_beta or not config.tversky:  # without a price for misses, one class is never wrong
+    never_wrong = config == TERMS["boundary"] or (config.tversky and not config.tversky_beta)
+    if not never_wrong:  # a class alone has no outline; and without a price for misses, it takes everything
         assert value > 0
         assert gradient[..., 4].sum() < 0
     else:
