@@ -64,7 +64,14 @@ def assert_same(lab: SmallLab, ours, theirs) -> None:
         np.testing.assert_array_equal(array, wanted[name], err_msg=name)
 
 
-@pytest.mark.parametrize("moment", ["epoch 3 step 1", "writing epoch 3", "between file and row of epoch 3"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param("epoch 3 step 1", marks=pytest.mark.long),
+        pytest.param("writing epoch 3", marks=pytest.mark.long),
+        "between file and row of epoch 3",
+    ],
+)
 def test_a_run_killed_in_its_third_epoch(lab, tiny_config, straight, moment):
     run, token = lab.claim(tiny_config(SIX))
     process = lab.launch(run, token, DYING_WORKER, MOMENT=moment)
@@ -82,6 +89,7 @@ def test_a_run_killed_in_its_third_epoch(lab, tiny_config, straight, moment):
     assert len(lab.checkpoints(run)) in {2, 3}
 
 
+@pytest.mark.long
 def test_a_run_stopped_in_its_third_epoch(lab, tiny_config, straight):
     run, token = lab.claim(tiny_config(SIX))
     process = lab.launch(run, token, DYING_WORKER, MOMENT="epoch 3 step 1", SIGNAL="SIGTERM")
@@ -94,6 +102,7 @@ def test_a_run_stopped_in_its_third_epoch(lab, tiny_config, straight):
     assert_same(lab, run, straight)
 
 
+@pytest.mark.long
 def test_four_epochs_and_two_more(lab, tiny_config, straight):
     run, token = lab.claim(tiny_config({**SIX, "train.epochs": 4}))
     assert lab.work(run, token) == 0
