@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, replace
 
 from marsseg.config import RunConfig, describe
 from marsseg.config.describe import UNCHANGED
+from marsseg.config.machine import require_gpu
+from marsseg.execution.devices import list_gpus
 from marsseg.services.datasets import split_for
 from marsseg.services.lab import Lab, wake
 from marsseg.store.records import NewRun, RunRecord
@@ -47,6 +49,7 @@ def submit(
         baseline_name: what the baseline is called, and so is a run that does what the baseline does.
 
     Raises:
+        ConfigError: the configuration asks for a GPU, and there is none.
         NotFoundError: the configuration names no known dataset.
         DatasetError: the dataset is gone from disk, or too small for the split.
     """
@@ -80,12 +83,14 @@ def queue_runs(lab: Lab, prepared: Iterable[NewRun]) -> list[RunRecord]:
 
 
 def prepare_run(lab: Lab, config: RunConfig, name: str) -> NewRun:
-    """Check that a run can work with its dataset as it is now, and fix what it leaves out.
+    """Check that a run can work on this machine with its dataset as it is now, and fix what it leaves out.
 
     Raises:
+        ConfigError: it asks for a GPU, and there is none.
         NotFoundError: the configuration names no known dataset.
         DatasetError: the dataset is gone from disk, or too small for the split.
     """
+    require_gpu(config, gpus=len(list_gpus()))
     dataset = lab.store.get_dataset(config.data.dataset)
     config = config.with_values({"data.dataset": dataset.name})
     split_for(lab, config)
