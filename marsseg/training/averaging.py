@@ -4,45 +4,68 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import keras
+import keras
+from keras import ops
+
+from marsseg.training.backend import compile_action
 
 
-@contextlib.contextmanager
-def averaged(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
-    """Let `model` compute with its averaged weights for a while; the raw ones come back bit for bit.
+class Averages:
+    """Exponential moving averages of a network's weights: a₁ = w₁, aₜ = d · aₜ₋₁ + (1 − d) · wₜ at step t.
 
-    Without averages, or before the first step has made any, it computes with the weights that it has.
+    Keras averages the trainable weights, inside the optimizer's own step. Mean and variance of batch
+    normalisation are averaged here by the same rule: averaged weights with the statistics of the raw ones
+    are worse than either while the weights still move fast (on demo tiles after three epochs with d = 0.99,
+    terrain mean IoU 0.10 against 0.21). Both averages are variables of the optimizer, and so in every
+    checkpoint. To measure the statistics anew for the averaged weights gave little more (0.21 at that moment,
+    up to 0.02 later) and would take another pass over the training tiles after every epoch.
+
+    Args:
+        model: the network that is trained.
+        optimizer: its optimizer, built. Without averages, all methods leave the network as it is.
+        decay: d.
     """
-    if not _has_averages(optimizer):
-        yield
-        return
-    raw = [variable.numpy() for variable in model.trainable_variables]
-    try:
-        use_averages(model, optimizer)
-        yield
-    finally:
-        for variable, value in zip(model.trainable_variables, raw, strict=True):
-            variable.assign(value)
 
+    def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer, decay: float) -> None:
+        inner = getattr(optimizer, "inner_optimizer", optimizer)  # loss scaling wraps the one that averages
+        self.model = model
+        self.optimizer = inner
+        self._decay = decay
+        # `non_trainable_weights`, unlike `non_trainable_variables`, leaves out the seeds of dropout
+        self._statistics = model.non_trainable_weights if inner.use_ema else []
+        self._averages = [inner.add_variable_from_reference(v, "average") for v in self._statistics]
+        self._update = compile_action(self._follow_statistics)
 
-def use_averages(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
-    """Replace the trainable weights by their averages, for good.
+    def update(self) -> None:
+        """Follow the statistics after a step; the optimizer has averaged the trainable weights itself."""
+        if self._statistics:
+            self._update()
 
-    The optimizer keeps them among its variables, and so does every checkpoint: a₁ = w₁ after the first step,
-    aₜ = d · aₜ₋₁ + (1 − d) · wₜ from then on (Polyak 1992, with an exponential window).
+    @contextlib.contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Let the network compute with the averages for a while; raw weights come back bit for bit."""
+        weights = self.model.weights if self._exist() else []
+        raw = [weight.numpy() for weight in weights]
+        try:
+            self.use()
+            yield
+        finally:
+            for weight, value in zip(weights, raw, strict=True):
+                weight.assign(value)
 
-    Mean and variance of batch normalisation stay as they are, which is what Keras does too: they are moving
-    averages already, over some ten steps of the raw weights. To measure them for the averaged weights would
-    take another pass over the training tiles after every epoch.
-    """
-    if _has_averages(optimizer):
-        optimizer.finalize_variable_values(model.trainable_variables)
+    def use(self) -> None:
+        """Replace the weights by their averages, for good; before the first step there are none."""
+        if self._exist():
+            self.optimizer.finalize_variable_values(self.model.trainable_variables)
+            for statistic, average in zip(self._statistics, self._averages, strict=True):
+                statistic.assign(average)
 
+    def _exist(self) -> bool:
+        """Whether a step was done: until then all averages are zeros."""
+        return bool(self.optimizer.use_ema) and int(self.optimizer.iterations) > 0
 
-def _has_averages(optimizer: keras.optimizers.Optimizer) -> bool:
-    """Whether it averages, and has done a step: until then its averages are zeros."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)  # loss scaling wraps the one that averages
-    return bool(inner.use_ema) and int(inner.iterations) > 0
+    def _follow_statistics(self) -> None:
+        kept = ops.where(self.optimizer.iterations > 1, self._decay, 0.0)
+        for statistic, average in zip(self._statistics, self._averages, strict=True):
+            average.assign(kept * average + (1 - kept) * statistic)

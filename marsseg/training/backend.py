@@ -94,6 +94,11 @@ def build_training_step(
     return train
 
 
+def compile_action(action: Callable[[], None]) -> Callable[[], None]:
+    """Make one graph of a function that changes variables and returns nothing."""
+    return tf.function(action, autograph=False)
+
+
 def build_evaluation_step(model: keras.Model, loss: keras.losses.Loss) -> EvaluationStep:
     """Compile one forward pass in inference mode that returns both decodings and the loss.
 

@@ -14,7 +14,7 @@ import keras
 from marsseg.config import RunConfig
 from marsseg.errors import NotFoundError, StateError
 from marsseg.store.records import EpochRecord, Phase, Progress
-from marsseg.training.averaging import averaged, use_averages
+from marsseg.training.averaging import Averages
 from marsseg.training.backend import build_evaluation_step, build_training_step, seed_everything
 from marsseg.training.checkpoints import (
     Checkpoint,
@@ -96,6 +96,7 @@ class Trainer:
             self.networks = build_networks(self.config.model, seed=train.seed)
         self.model = self.networks.training
         self.optimizer = build_optimizer(train, self.model)
+        self.averages = Averages(self.model, self.optimizer, train.ema_decay)
         loss = build_loss(self.config.loss, self.material.class_weights.tolist())
         self.train_step = build_training_step(
             self.model, self.optimizer, loss, self.networks.output_weights, xla=train.xla
@@ -137,8 +138,8 @@ class Trainer:
         if best is not None:
             restore(best, self.model, self.optimizer)
         elif outcome.best_epoch is not None:
-            load_weights(self.networks.inference, self.best_weights)  # older than averages
-        use_averages(self.model, self.optimizer)
+            load_weights(self.networks.inference, self.best_weights)  # older than any averages
+        self.averages.use()
 
     def save_best(self) -> None:
         """Write `best.weights.h5` from the weights that the network has now, as it is used."""
@@ -193,7 +194,7 @@ class Trainer:
         stepped = time.perf_counter()
         if loss is None:
             return state
-        with averaged(self.model, self.optimizer):
+        with self.averages.in_place():
             validation = self._validate(epoch)
             if validation is None:
                 return state
@@ -228,6 +229,7 @@ class Trainer:
                 return None
             self.optimizer.learning_rate.assign(self._rate(watch, epoch, step))
             loss = self.train_step(images, masks)
+            self.averages.update()
             if not math.isfinite(loss):
                 raise DivergedError(loss, f"epoch {epoch}, step {step}")
             total += loss

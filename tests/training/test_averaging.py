@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from marsseg.training.averaging import averaged
+from marsseg.training.averaging import Averages
 from marsseg.training.evaluation import predict_split
 
 pytestmark = pytest.mark.training
@@ -49,11 +49,11 @@ class Watched:
         def step(images, masks):
             self.rates.append(float(trainer.optimizer.learning_rate.numpy()))
             loss = plain_step(images, masks)
-            self.weights.append(values(trainer.model.trainable_variables))
+            self.weights.append(values(trainer.model.weights))
             return loss
 
         def validate(epoch):
-            self.averages.append(values(trainer.model.trainable_variables))
+            self.averages.append(values(trainer.model.weights))
             return plain_validate(epoch)
 
         trainer.train_step, trainer._validate = step, validate
@@ -96,7 +96,7 @@ def test_training_goes_on_from_the_raw_weights_and_they_are_in_the_checkpoint(st
     assert_equal(last, at_the_end[: len(last)])
     variables = watched.trainer.model.variables
     places = {variable.path: place for place, variable in enumerate(variables)}
-    raw = [last[places[variable.path]] for variable in watched.trainer.model.trainable_variables]
+    raw = [last[places[variable.path]] for variable in watched.trainer.model.weights]
     assert_equal(raw, watched.weights[-1])
     assert any((a != w).any() for a, w in zip(watched.averages[-1], raw, strict=True))
 
@@ -104,7 +104,7 @@ def test_training_goes_on_from_the_raw_weights_and_they_are_in_the_checkpoint(st
 def test_the_best_weights_are_the_averages_that_validation_saw(straight):
     watched, notebook, outcome, _ = straight
     watched.trainer.load_best(outcome)
-    assert_equal(values(watched.trainer.model.trainable_variables), watched.averages[outcome.best_epoch - 1])
+    assert_equal(values(watched.trainer.model.weights), watched.averages[outcome.best_epoch - 1])
     validation = watched.trainer.material.validation
     found = predict_split(watched.trainer.evaluate, validation, batch_size=8)
     assert found.loss == notebook.epochs[outcome.best_epoch - 1].val_loss
@@ -144,23 +144,37 @@ def averaging(small):
 
 def test_raw_weights_come_back_bit_for_bit_even_after_an_error(small, small_step):
     model = averaging(small)
-    small_step(model)
-    small_step(model)
+    averages = Averages(model, model.optimizer, 0.5)
+    for _ in range(2):
+        small_step(model)
+        averages.update()
     model.trainable_variables[0].assign([np.nan, -0.0, 1e-45, 3.0])
-    raw = [value.tobytes() for value in values(model.trainable_variables)]
+    raw = [value.tobytes() for value in values(model.variables)]
 
     def judge():
-        with averaged(model, model.optimizer):
-            assert np.isfinite(model.trainable_variables[0].numpy()).all()
+        with averages.in_place():
+            assert all(np.isfinite(weight.numpy()).all() for weight in model.weights)
             raise KilledError
 
     with pytest.raises(KilledError):
         judge()
-    assert [value.tobytes() for value in values(model.trainable_variables)] == raw
+    assert [value.tobytes() for value in values(model.variables)] == raw
 
 
 def test_before_the_first_step_there_is_nothing_to_average(small):
     model = averaging(small)
-    raw = values(model.trainable_variables)
-    with averaged(model, model.optimizer):
-        assert_equal(values(model.trainable_variables), raw)
+    raw = values(model.weights)
+    with Averages(model, model.optimizer, 0.5).in_place():
+        assert_equal(values(model.weights), raw)
+
+
+def test_a_run_without_averages_has_none_of_their_variables(small, small_step):
+    model = small()
+    before = len(model.optimizer.variables)
+    averages = Averages(model, model.optimizer, 0.5)
+    small_step(model)
+    averages.update()
+    raw = values(model.weights)
+    with averages.in_place():
+        assert_equal(values(model.weights), raw)
+    assert len(model.optimizer.variables) == before
