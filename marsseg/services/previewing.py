@@ -7,8 +7,10 @@ from statistics import median
 
 from marsseg.classes import CLASS_NAMES
 from marsseg.config import RunConfig
+from marsseg.config.machine import require_gpu
 from marsseg.config.sizing import NetworkSize, network_size
 from marsseg.data.weights import class_weights
+from marsseg.execution.devices import list_gpus
 from marsseg.services.datasets import SplitPart, pixel_counts, split_for, split_summary
 from marsseg.services.lab import Lab
 from marsseg.services.waiting import Waiting, waiting
@@ -45,9 +47,11 @@ def preview(lab: Lab, config: RunConfig, *, priority: int = 0) -> RunPreview:
     """Work out what a valid configuration would do, without starting anything.
 
     Raises:
+        ConfigError: it asks for a GPU, and there is none.
         NotFoundError: the dataset is unknown.
         DatasetError: the dataset cannot be read or split, or fills no batch.
     """
+    require_gpu(config, gpus=len(list_gpus()))
     record = lab.store.get_dataset(config.data.dataset)
     split = split_for(lab, config)
     counts = pixel_counts(lab, record)[split.train].sum(axis=0)
@@ -91,7 +95,11 @@ def _warnings(config: RunConfig, weights: tuple[float, ...], parts: tuple[SplitP
         warnings.append("Background counts in the loss, but the terrain and course lenses do not reward it.")
     if config.data.flip_vertical:
         warnings.append("Flipping up-down turns horizon and shadows over; check that it helps.")
-    if config.train.plateau_patience >= config.train.epochs and config.train.plateau_factor < 1:
+    train = config.train
+    has_plateau = train.schedule == "plateau" and train.plateau_factor < 1
+    if has_plateau and train.plateau_patience >= train.epochs:
         warnings.append("The run ends before the plateau rule can lower the learning rate.")
+    if train.warmup_epochs >= train.epochs:
+        warnings.append("The run ends before the learning rate has risen to its full height.")
     warnings += [f"The {part.name} part holds no big rock." for part in parts if not part.with_big_rock]
     return warnings

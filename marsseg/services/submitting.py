@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, replace
 
 from marsseg.config import RunConfig, describe
 from marsseg.config.describe import UNCHANGED
+from marsseg.config.machine import require_gpu
 from marsseg.errors import ConfigError
+from marsseg.execution.devices import list_gpus
 from marsseg.services.datasets import split_for
 from marsseg.services.lab import Lab, wake
 from marsseg.store.records import NewRun, RunRecord
@@ -48,9 +50,10 @@ def submit(
         baseline_name: what the baseline is called, and so is a run that does what the baseline does.
 
     Raises:
+        ConfigError: the configuration asks for a GPU, and there is none; or it combines runs instead of
+            training one.
         NotFoundError: the configuration names no known dataset.
         DatasetError: the dataset is gone from disk, or too small for the split.
-        ConfigError: the configuration combines runs instead of training one.
     """
     _require_training(config)
     config = _with_typed_name(config, name)
@@ -83,12 +86,15 @@ def queue_runs(lab: Lab, prepared: Iterable[NewRun]) -> list[RunRecord]:
 
 
 def prepare_run(lab: Lab, config: RunConfig, name: str) -> NewRun:
-    """Check that a run can work with its dataset as it is now, and fix what it leaves out.
+    """Check that a run can work on this machine with its dataset as it is now, and fix what it leaves out.
 
     Raises:
+        ConfigError: it asks for a GPU, and there is none.
         NotFoundError: the configuration names no known dataset.
         DatasetError: the dataset is gone from disk, or too small for the split.
     """
+    if not config.combine.is_on:
+        require_gpu(config, gpus=len(list_gpus()))
     dataset = lab.store.get_dataset(config.data.dataset)
     config = config.with_values({"data.dataset": dataset.name})
     split_for(lab, config)

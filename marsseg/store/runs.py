@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from marsseg.config import RunConfig
-from marsseg.errors import ConfigError, NotFoundError
+from marsseg.errors import ConfigError, NotFoundError, StateError
 from marsseg.store.base import (
     StorePart,
     ambiguous,
@@ -187,7 +187,8 @@ class RunTable(StorePart):
 
         Raises:
             NotFoundError: there is no such run.
-            StateError: it is not completed, or has no epochs to go on from.
+            StateError: it is not completed, has no epochs to go on from, or its learning rate followed a
+                cosine: a longer one would have had other rates from the start.
             ConfigError: fewer than one more, or too many in all.
         """
         if epochs < 1:
@@ -199,7 +200,13 @@ class RunTable(StorePart):
             last = session.scalar(select(func.max(EpochRow.epoch)).where(EpochRow.run_id == run_id))
             if not last:
                 raise refusal(run_id, row.status, "has no epochs to go on from")
-            config = _extended(RunConfig.model_validate_json(row.config), last, epochs)
+            config = RunConfig.model_validate_json(row.config)
+            if config.train.schedule == "cosine":
+                raise StateError(
+                    f"Run {run_id} followed a cosine of {config.train.epochs} epochs, and a longer one would "
+                    "have had other learning rates from the start; clone it with more epochs instead."
+                )
+            config = _extended(config, last, epochs)
             row.config = config.model_dump_json()
             row.fingerprint = config.fingerprint(_tiles_identity(session, row))
             more = f"Extended from {last} to {last + epochs} epochs; it was {_state(row)}"

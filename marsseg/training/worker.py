@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from marsseg.config.machine import require_gpu
 from marsseg.data.arrays import DatasetArrays, open_arrays
 from marsseg.errors import DatasetError, MarsSegError, NotFoundError, StateError, StoreError
 from marsseg.identity import TOKEN_VARIABLE, own_identity
@@ -180,6 +181,7 @@ class Worker:
         from marsseg.training.trainer import Trainer
 
         backend.configure_devices(run.threads or backend.read_threads(os.environ))
+        require_gpu(run.config, gpus=backend.count_gpus())
         material = prepare(run.config, arrays, run.dropped_rows)
         material.save_split(self.folder / "split.npz")
         trainer = Trainer(
@@ -226,7 +228,7 @@ class Worker:
             frame_size=material.frame_size,
             multiple=2**trainer.config.model.depth,
         )
-        export_onnx(trainer.model, self.folder / "model.onnx", metadata)
+        export_onnx(trainer.exportable(), self.folder / "model.onnx", metadata)
 
     def _enter(self, trainer: Trainer, phase: Phase) -> None:
         """Before files are written, ask the store at once whether the run is still this worker's."""

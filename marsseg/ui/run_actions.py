@@ -14,6 +14,7 @@ from marsseg.ui.run_combine import render_combine
 from marsseg.ui.run_uses import RunUses
 
 if TYPE_CHECKING:
+    from marsseg.config import RunConfig
     from marsseg.store.records import RunRecord
 
 _TITLE_LETTERS = 90
@@ -70,7 +71,7 @@ def _actions(run: RunRecord, tags: Sequence[str], last_epoch: int, uses: RunUses
             icon=":material/error:",
         )
     with st.container(horizontal=True):
-        if run.status == "completed" and not run.config.combine.is_on:
+        if run.status == "completed" and _can_be_extended(run.config):
             _extend(run, last_epoch, uses)
         elif run.status.is_resumable:
             _resume(run, uses, helps=wrong and help_.button == "resume")
@@ -112,6 +113,10 @@ def _clone(run: RunRecord, uses: RunUses, *, helps: bool) -> None:
         help="Opens the form of a new run, filled in as this one.",
     ):
         uses.clone(run.id)
+
+
+def _can_be_extended(config: RunConfig) -> bool:
+    return not config.combine.is_on and config.train.schedule != "cosine"
 
 
 def _extend(run: RunRecord, last_epoch: int, uses: RunUses) -> None:

@@ -49,6 +49,7 @@ def test_runs_ahead_are_counted(lab: Lab) -> None:
         ({"data__flip_vertical": True}, "up-down"),
         ({"loss__class_weights__background": 1.0}, "Background counts"),
         ({"train__epochs": 5}, "plateau"),
+        ({"train__epochs": 40, "train__warmup_epochs": 40}, "risen to its full height"),
     ],
 )
 def test_unwise_choices_are_said(lab: Lab, change: dict[str, object], words: str) -> None:
@@ -57,3 +58,8 @@ def test_unwise_choices_are_said(lab: Lab, change: dict[str, object], words: str
     loud = services.preview(lab, config(**{**usual, **change})).warnings
     assert not any(words in warning for warning in quiet)
     assert any(words in warning for warning in loud)
+
+
+def test_the_plateau_rule_is_not_missed_under_another_schedule(lab: Lab) -> None:
+    warnings = services.preview(lab, config(train__epochs=5, train__schedule="cosine")).warnings
+    assert not any("plateau" in warning for warning in warnings)

@@ -10,9 +10,12 @@ from marsseg.store.records import DatasetRecord, RunRecord, RunStatus
 from tests.store.building import claim, epoch, identity, new_run, queue_runs, start_run
 
 
-def completed_run(store: RunStore, dataset: DatasetRecord, epochs: int = 4, planned: int = 4) -> RunRecord:
+def completed_run(
+    store: RunStore, dataset: DatasetRecord, epochs: int = 4, planned: int = 4, schedule: str = "plateau"
+) -> RunRecord:
     """A run of so many epochs out of those planned."""
-    run = store.add_run(new_run(dataset, config={"train.epochs": planned, "train.seed": 5, "name": "mine"}))
+    values = {"train.epochs": planned, "train.seed": 5, "name": "mine", "train.schedule": schedule}
+    run = store.add_run(new_run(dataset, config=values))
     _, token = claim(store)
     store.worker_started(run.id, token, identity(token))
     for number in range(1, epochs + 1):
@@ -104,3 +107,12 @@ def test_what_cannot_be_extended(store: RunStore, dataset: DatasetRecord) -> Non
         store.extend_run(running, 1)
     with pytest.raises(NotFoundError):
         store.extend_run("r-00000000", 1)
+
+
+def test_a_cosine_that_has_come_to_its_end_is_not_made_longer(
+    store: RunStore, dataset: DatasetRecord
+) -> None:
+    run = completed_run(store, dataset, schedule="cosine")
+    with pytest.raises(StateError, match=r"followed a cosine of 4 epochs.*clone it with more epochs"):
+        store.extend_run(run.id, 2)
+    assert store.get_run(run.id) == run
