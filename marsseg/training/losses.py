@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+from keras import ops
 
 from marsseg.classes import N_CLASSES
 from marsseg.config import LossConfig
@@ -57,6 +58,32 @@ class SegmentationLoss(keras.losses.Loss):
         """Rebuild the loss from `get_config`."""
         loss_config = LossConfig.model_validate_json(json.dumps(config["config"]))
         return cls(loss_config, config["class_weights"], config["name"])
+
+
+@keras.saving.register_keras_serializable(package="marsseg")
+class BackgroundLoss(keras.losses.Loss):
+    """A loss that is told background from terrain and nothing else: classes 1–4 become class 1.
+
+    Args:
+        loss: is given masks of 0 and 1; the logits stay those of five classes, three of them without a pixel.
+    """
+
+    def __init__(self, loss: keras.losses.Loss, name: str = "background_loss") -> None:
+        super().__init__(name=name)
+        self.loss = loss
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Scalar loss of masks (B, H, W) and logits (B, H, W, 5)."""
+        return self.loss(ops.minimum(ops.cast(y_true, "int32"), 1), y_pred)
+
+    def get_config(self) -> dict[str, Any]:
+        """What `from_config` needs, as JSON values."""
+        return {"loss": keras.losses.serialize(self.loss), "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> BackgroundLoss:
+        """Rebuild the loss from `get_config`."""
+        return cls(keras.losses.deserialize(config["loss"]), config["name"])
 
 
 def build_loss(config: LossConfig, class_weights: Sequence[float]) -> keras.losses.Loss:

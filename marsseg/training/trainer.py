@@ -23,10 +23,10 @@ from marsseg.training.checkpoints import (
     UnreadableError,
     restore,
 )
-from marsseg.training.epochs import build_record, log_record
+from marsseg.training.epochs import build_record, log_record, selection_score
 from marsseg.training.evaluation import SplitPrediction, predict_split
 from marsseg.training.inputs import steps_per_epoch
-from marsseg.training.losses import build_loss
+from marsseg.training.losses import BackgroundLoss, build_loss
 from marsseg.training.networks import build_networks
 from marsseg.training.optimizer import Watch, build_optimizer, learning_rate_at
 from marsseg.training.outcome import Outcome, completed, diverged, stopped, stopped_early
@@ -98,6 +98,8 @@ class Trainer:
         self.optimizer = build_optimizer(train, self.model)
         self.averages = Averages(self.model, self.optimizer, train.ema_decay)
         loss = build_loss(self.config.loss, self.material.class_weights.tolist())
+        if self.config.data.target == "background":
+            loss = BackgroundLoss(loss)
         self.train_step = build_training_step(
             self.model, self.optimizer, loss, self.networks.output_weights, xla=train.xla
         )
@@ -205,11 +207,12 @@ class Trainer:
             epoch,
             loss,
             validation,
+            target=self.config.data.target,
             learning_rate=self._rate(state.watch, epoch, self.steps),
             seconds=now - began,
             images_per_second=self.pace.epoch_ended(now - stepped),
         )
-        watch = state.watch.after(epoch, record.val_terrain_miou, self.config.train)
+        watch = state.watch.after(epoch, selection_score(record, self.config.data.target), self.config.train)
         after = TrainingState(epoch, watch, state.train_seconds + record.seconds)
         self._keep(after, record)
         return after
@@ -264,7 +267,7 @@ class Trainer:
             self.checkpoints.discard(name)
             raise
         self.checkpoints.accept(state, name)
-        log_record(record, self.config.train.epochs)
+        log_record(record, self.config.train.epochs, self.config.data.target)
 
     def _rate(self, watch: Watch, epoch: int, step: int) -> float:
         return learning_rate_at(self.config.train, watch, epoch, step, self.steps)
