@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from marsseg.cli.options import Assignments, JsonOption, Name, Seed, WaitOption
-from marsseg.cli.watching import started
+from marsseg.cli.watching import started, warn_of_leaks
 
 if TYPE_CHECKING:
     from marsseg.config import RunConfig
@@ -46,6 +46,7 @@ def train(
     start, title = _starting_point(preset, config)
     chosen = _changed(start, assignments or [], dataset, seed)
     lab = services.open_lab()
+    warn_of_leaks(lab, chosen)
     run = services.submit(
         lab,
         chosen,

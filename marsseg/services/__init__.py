@@ -66,6 +66,7 @@ from marsseg.services.leaderboard import (
     make_query,
     scored_datasets,
 )
+from marsseg.services.leaks import LeakPair, LeakReport, TornGroup, find_leaks
 from marsseg.services.machine import RunShare, run_share
 from marsseg.services.masks import MAX_RUNS, MaskComparison, TileView, mask_comparison
 from marsseg.services.previewing import RunPreview, preview
@@ -119,6 +120,8 @@ __all__ = [
     "Leaderboard",
     "LeaderboardQuery",
     "LeaderboardRow",
+    "LeakPair",
+    "LeakReport",
     "MaskComparison",
     "OutlierGroupView",
     "PlannedRun",
@@ -132,6 +135,7 @@ __all__ = [
     "Stray",
     "TileView",
     "Toggle",
+    "TornGroup",
     "Waiting",
     "Wishes",
     "active_runs",
@@ -155,6 +159,7 @@ __all__ = [
     "dismiss_import",
     "extend",
     "filter_board",
+    "find_leaks",
     "find_run",
     "finished_runs",
     "get_run",
