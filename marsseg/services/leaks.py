@@ -75,15 +75,18 @@ class LeakReport:
         found = [*self._pairs_found(), *self._groups_found()]
         if not found:
             return ""
-        remedies = []
+        return f"{' and '.join(found)}, so scores may look better than they are. {self._remedy()}".strip()
+
+    def _remedy(self) -> str:
+        removal = "remove one tile of each pair from the source and import it again"
         if self.better_seed is not None:
-            remedies.append(f"split seed {self.better_seed} keeps every pair together")
-        if self.pairs:
-            remedies.append("or remove one tile of each pair from the source and import it again")
-        if not self.knows_sources:
-            remedies.append("an AI4Mars folder keeps the tiles of a source image together")
-        advice = f" Remedy: {'; '.join(remedies).removeprefix('or ')}." if remedies else ""
-        return f"{' and '.join(found)}, so scores may look better than they are.{advice}"
+            return f"Split seed {self.better_seed} keeps every pair together; or {removal}."
+        if not self.pairs:
+            return "Import the folder again."
+        whole = (
+            "" if self.knows_sources else ", or import an AI4Mars folder, whose source images stay together"
+        )
+        return f"To mend it, {removal}{whole}."
 
     def _pairs_found(self) -> list[str]:
         if not self.pairs:

@@ -47,7 +47,7 @@ def test_the_seed_that_is_advised_keeps_every_pair_together(lab: Lab) -> None:
     data = DataConfig(**HALVES)
     report = services.find_leaks(lab, data)
     assert report.better_seed is not None
-    assert f"split seed {report.better_seed} keeps every pair together" in report.warning
+    assert f"Split seed {report.better_seed} keeps every pair together" in report.warning
     better = data.model_copy(update={"split_seed": report.better_seed})
     part = parts_by_hand(lab, better)
     assert all(part[first] == part[second] for first, second in PAIRS)
