@@ -50,16 +50,16 @@ def render_setup(
     if st.session_state.get(keys.STUDY_DATASET) not in datasets:
         st.session_state[keys.STUDY_DATASET] = datasets[0]
     dataset = st.selectbox("Dataset", datasets, key=keys.STUDY_DATASET, persist_state="session")
-    left, middle, right = st.columns(3)
+    left, right = st.columns(2)
     epochs = left.number_input(
         "Epochs", 1, 10_000, value=None, key=keys.STUDY_EPOCHS, persist_state="session",
         placeholder=str(presets[preset].config.train.epochs), help="Empty for as many as the baseline says.",
     )  # fmt: skip
-    repeats = middle.number_input(
+    repeats = right.number_input(
         "Repeats", 1, _MAX_REPEATS, value=3, key=keys.STUDY_REPEATS, persist_state="session",
         help="Each configuration runs with this many seeds; three or more show how much is luck.",
     )  # fmt: skip
-    folds = right.selectbox(
+    folds = st.selectbox(
         "Folds", [0, *range(2, _MAX_FOLDS + 1)], key=keys.STUDY_FOLDS, persist_state="session",
         format_func=lambda k: f"{k} folds" if k else "one split",
         help="k folds: every configuration runs k times, and each tile outside the test part validates once. "
