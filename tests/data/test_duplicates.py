@@ -116,8 +116,8 @@ def test_made_up_tiles_hold_no_near_duplicates() -> None:
     assert find_duplicates(tiles(60)[0]).pairs == ()
 
 
-def test_of_the_real_tiles_five_pairs_show_one_scene(real_data_dir: Path) -> None:
-    """These five were looked at: the same rocks in another light, or the same frame again."""
+def test_of_the_real_tiles_five_pairs_are_found(real_data_dir: Path) -> None:
+    """These five were looked at, and each shows one scene; that there are no others is not said."""
     with np.load(real_data_dir / "mars_tiles.npz", allow_pickle=False) as file:
         images = file["training_set"][:, 0].astype(np.uint8)
     found = find_duplicates(images).pairs
