@@ -5,7 +5,7 @@ import streamlit as st
 from marsseg import services
 from marsseg.config import DataConfig
 from marsseg.errors import MarsSegError
-from marsseg.ui import data_import, data_page, keys, live, shell
+from marsseg.ui import data_import, data_page, keys, leaks, live, shell
 
 shell.begin_page(__file__)
 lab = services.open_lab()
@@ -65,7 +65,11 @@ try:
     if overview.open:
         with overview:
             data_page.render_shares(report)
-            data_page.render_split(lambda split: services.split_summary(lab, split), DataConfig(dataset=name))
+            split = data_page.render_split(
+                lambda split: services.split_summary(lab, split), DataConfig(dataset=name)
+            )
+            if split is not None:
+                leaks.render_leak_summary(lambda: services.find_leaks(lab, split), tiles)
     elif cleaning.open:
         with cleaning:
             data_page.render_groups(report, tiles, decide)

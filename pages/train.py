@@ -7,7 +7,7 @@ import streamlit as st
 from marsseg import services
 from marsseg.errors import ConfigError, MarsSegError
 from marsseg.presets import PRESETS
-from marsseg.ui import form_sources, forms, keys, run_preview, shell, state
+from marsseg.ui import form_sources, forms, keys, leaks, run_preview, shell, state
 
 shell.begin_page(__file__)
 lab = services.open_lab()
@@ -55,6 +55,7 @@ with summary, st.container(border=True):
     if config is not None:
         try:
             preview = services.preview(lab, config, priority=priority)
+            found = leaks.look(lambda: services.find_leaks(lab, config))
         except MarsSegError as error:
             shell.render_error(error)
     st.button(
@@ -68,4 +69,5 @@ with summary, st.container(border=True):
     )
     if preview is not None and config is not None:
         run_preview.render_time(preview, services.run_share(lab), repeats)
+        leaks.render_leaks(found, services.dataset_tiles(lab, config.data.dataset), key=keys.TRAIN_LEAKS)
         run_preview.render_preview(config, preview)

@@ -67,8 +67,10 @@ from marsseg.services.leaderboard import (
     make_query,
     scored_datasets,
 )
+from marsseg.services.leaks import LeakPair, LeakReport, TornGroup, find_leaks
 from marsseg.services.machine import RunShare, run_share
 from marsseg.services.masks import MAX_RUNS, MaskComparison, TileView, mask_comparison
+from marsseg.services.pooling import FoldState
 from marsseg.services.previewing import RunPreview, preview
 from marsseg.services.reproducing import Reproduction, reproduce
 from marsseg.services.runs import (
@@ -97,6 +99,7 @@ from marsseg.services.studies import (
     Toggle,
     demo_ablation,
     demo_baseline,
+    find_toggle,
     plan_ablation,
     plan_seconds,
     submit_demo_ablation,
@@ -114,12 +117,15 @@ __all__ = [
     "DatasetReport",
     "Deletion",
     "Delta",
+    "FoldState",
     "ImportJob",
     "Lab",
     "LabHealth",
     "Leaderboard",
     "LeaderboardQuery",
     "LeaderboardRow",
+    "LeakPair",
+    "LeakReport",
     "MaskComparison",
     "OutlierGroupView",
     "PlannedRun",
@@ -133,6 +139,7 @@ __all__ = [
     "Stray",
     "TileView",
     "Toggle",
+    "TornGroup",
     "TwoStages",
     "Waiting",
     "Wishes",
@@ -159,7 +166,9 @@ __all__ = [
     "dismiss_import",
     "extend",
     "filter_board",
+    "find_leaks",
     "find_run",
+    "find_toggle",
     "finished_runs",
     "get_run",
     "keep_group",

@@ -44,8 +44,8 @@ def render_shares(report: DatasetReport) -> None:
     st.caption("Hatched: all pairs. Solid: after cleaning.")
 
 
-def render_split(summarise: Callable[[DataConfig], list[SplitPart]], config: DataConfig) -> None:
-    """Sizes of the three parts with the default fractions, or others."""
+def render_split(summarise: Callable[[DataConfig], list[SplitPart]], config: DataConfig) -> DataConfig | None:
+    """Sizes of the three parts with the default fractions, or others; returned unless they cannot work."""
     st.markdown("**Split**")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         validation = st.number_input(
@@ -67,7 +67,7 @@ def render_split(summarise: Callable[[DataConfig], list[SplitPart]], config: Dat
         parts = summarise(wanted)
     except (MarsSegError, ValueError) as error:
         st.error(text.markdown(_sentence(error)), icon=":material/error:")
-        return
+        return None
     st.dataframe(
         {
             "Part": [part.name for part in parts],
@@ -81,6 +81,7 @@ def render_split(summarise: Callable[[DataConfig], list[SplitPart]], config: Dat
     st.caption(
         "Tiles with big rock are spread evenly; tiles cut from one frame stay together where that is known."
     )
+    return wanted
 
 
 def render_groups(
