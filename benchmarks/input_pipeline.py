@@ -4,8 +4,8 @@
 
 Delivered are batches of the epoch itself, flipped, augmented with every probability at 1, tiles with big rock
 drawn five times as often, and standardised. Consumed are batches by `train_on_batch` of the default network.
-Both take turns in one process, so that a busy machine slows them alike; printed are medians, and the median of
-the ratios round by round. A ratio of 10 means that training waits a tenth of its time for batches at most.
+Both take turns in one process, so that a busy machine slows them alike; printed are medians, and the median
+of the ratios round by round. At a ratio of 10, batches add a tenth to the time of training.
 Then each augmentation is timed alone, by its fastest round.
 
 Without `--dataset` the tiles are those of the demo.
