@@ -39,7 +39,7 @@ def render_augmentation(dataset: str, draw: Draw) -> None:
         dataset: the one on show, whatever the form says.
         draw: makes the pairs of an epoch, counted from 1, as a run with a configuration would.
     """
-    settings, pairs = st.columns([1, 3], gap="medium")
+    settings, pairs = st.columns([1, 4], gap="small")  # a pair fits side by side at 1440 pixels
     with settings:
         st.caption("The settings of New run: what is changed here is changed there.")
         forms.render_section(_SECTION)

@@ -121,3 +121,14 @@ def test_steps_are_full_batches_but_at_least_one(tiles, size, steps):
 def test_fewer_tiles_than_a_batch_make_one_batch_of_all(tiles):
     (batch,) = tiles.training_batches(64, seed=0, epoch=1, flips=NO_FLIPS, augment=PLAIN)
     assert len(batch[1]) == 10
+
+
+def test_training_batches_are_the_augmented_epoch_standardised(tiles):
+    augment = AugmentConfig(brightness=0.5, grid_shuffle=0.5, rock_paste=0.5, rock_oversampling=3.0)
+    choice = {"seed": 1, "epoch": 2, "flips": BOTH_FLIPS, "augment": augment}
+    for (images, masks), plain in zip(
+        tiles.training_batches(3, **choice), tiles.epoch(3, **choice), strict=True
+    ):
+        assert images.dtype == np.float32
+        np.testing.assert_allclose(images[..., 0], (plain.images / 255 - 0.5) / 0.25, rtol=1e-6, atol=1e-6)
+        np.testing.assert_array_equal(masks, plain.masks)
