@@ -82,7 +82,11 @@ class Workbench:
     def _train(self, epoch: int) -> None:
         train = self.config.train
         for images, masks in self.trainer.material.training.training_batches(
-            train.batch_size, seed=train.seed, epoch=epoch, flips=self.config.data
+            train.batch_size,
+            seed=train.seed,
+            epoch=epoch,
+            flips=self.config.data,
+            augment=self.config.augment,
         ):
             float(self.trainer.model.train_on_batch(images, masks))
 

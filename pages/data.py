@@ -5,7 +5,8 @@ import streamlit as st
 from marsseg import services
 from marsseg.config import DataConfig
 from marsseg.errors import MarsSegError
-from marsseg.ui import data_import, data_page, keys, leaks, live, shell
+from marsseg.presets import PRESETS
+from marsseg.ui import augment_view, data_import, data_page, form_sources, keys, leaks, live, shell
 
 shell.begin_page(__file__)
 lab = services.open_lab()
@@ -31,10 +32,6 @@ def importing() -> bool:
     return any(not job.is_done for job in services.list_imports())
 
 
-def dismiss(job_id: int) -> None:
-    services.dismiss_import(job_id)
-
-
 def show(dataset: str) -> None:
     st.session_state[keys.DATASET] = dataset
 
@@ -45,7 +42,9 @@ def decide(group_id: str, keep: bool) -> None:
 
 live.refresh(
     "data.imports",
-    lambda: data_import.render_imports(services.list_imports(), shown=name, on_dismiss=dismiss, on_show=show),
+    lambda: data_import.render_imports(
+        services.list_imports(), shown=name, on_dismiss=services.dismiss_import, on_show=show
+    ),
     importing,
     every=0.5,
 )
@@ -59,8 +58,8 @@ try:
     report = services.dataset_report(lab, name)
     tiles = services.dataset_tiles(lab, name)
     data_page.render_facts(report)
-    overview, cleaning, browser = st.tabs(
-        ["Overview", "Cleaning report", "Tiles"], key=keys.DATA_TABS, bind="query-params"
+    overview, cleaning, browser, augmentation = st.tabs(
+        ["Overview", "Cleaning report", "Tiles", keys.AUGMENT_TAB], key=keys.DATA_TABS, bind="query-params"
     )
     if overview.open:
         with overview:
@@ -73,6 +72,10 @@ try:
     elif cleaning.open:
         with cleaning:
             data_page.render_groups(report, tiles, decide)
+    elif augmentation.open:
+        with augmentation:
+            form_sources.fill_first(PRESETS, names)
+            augment_view.render_augmentation(name, lambda *which: services.preview_augmentation(lab, *which))
     else:
         with browser:
             data_page.render_browser(report, tiles)

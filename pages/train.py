@@ -7,7 +7,7 @@ import streamlit as st
 from marsseg import services
 from marsseg.errors import ConfigError, MarsSegError
 from marsseg.presets import PRESETS
-from marsseg.ui import form_sources, forms, keys, leaks, run_preview, shell, state
+from marsseg.ui import augment_view, form_sources, forms, keys, leaks, run_preview, shell, state
 
 shell.begin_page(__file__)
 lab = services.open_lab()
@@ -20,6 +20,7 @@ settings, summary = st.columns([3, 2], gap="medium")
 with settings:
     form_sources.render_sources(PRESETS, runs, datasets, partial(services.clone_config, lab))
     config, problems = forms.render_form(options={"data.dataset": datasets}, exclude={"name"})
+    augment_view.render_link()
 
 
 def start() -> None:

@@ -114,7 +114,7 @@ class AugmentConfig(Section):
     elastic_pixels: Annotated[
         float,
         Field(gt=0, le=16),
-        Ui("Elastic strength", "Farthest that a pixel moves along each axis.", unit="pixels",
+        Ui("Elastic strength", "How far the farthest pixel of a tile moves along each axis.", unit="pixels",
            short="elastic ±", step=0.5, when=When("elastic"), is_later=True),
     ] = 3.0  # fmt: skip
     rock_oversampling: Annotated[
@@ -125,7 +125,7 @@ class AugmentConfig(Section):
     ] = 1.0  # fmt: skip
     rock_paste: Annotated[
         Probability,
-        Ui("Paste big rocks", f"Pastes big rocks cut from other training tiles. {_OFF}",
+        Ui("Paste big rocks", f"Pastes big rocks cut from training tiles. {_OFF}",
            short="paste rocks", step=0.1, is_later=True),
     ] = 0.0  # fmt: skip
     rock_paste_most: Annotated[

@@ -1,5 +1,6 @@
 """The use cases of the lab: pages, terminal and tests all come in by this door."""
 
+from marsseg.services.augmenting import AugmentationPreview, ChangedTile, preview_augmentation
 from marsseg.services.board_formats import board_cells, board_columns, board_context, leaderboard_text
 from marsseg.services.care import (
     LabHealth,
@@ -114,6 +115,8 @@ __all__ = [
     "TOGGLES",
     "Activity",
     "AddedDataset",
+    "AugmentationPreview",
+    "ChangedTile",
     "DatasetReport",
     "Deletion",
     "Delta",
@@ -192,6 +195,7 @@ __all__ = [
     "plan_deletion",
     "plan_seconds",
     "preview",
+    "preview_augmentation",
     "queue",
     "read_log",
     "read_previews",

@@ -219,9 +219,9 @@ class Trainer:
 
     def _train_batches(self, epoch: int, watch: Watch) -> float | None:
         """One pass over the training tiles; returns the mean loss of its steps, None if stopped midway."""
-        data, train = self.config.data, self.config.train
+        config, train = self.config, self.config.train
         batches = self.material.training.training_batches(
-            train.batch_size, seed=train.seed, epoch=epoch, flips=data
+            train.batch_size, seed=train.seed, epoch=epoch, flips=config.data, augment=config.augment
         )
         total, before = 0.0, time.perf_counter()
         self._position = (epoch, 0)

@@ -178,6 +178,10 @@ LEAK_GRID = "leaks.pairs.grid"
 BROWSER_CLASSES = "data.browser.classes"
 BROWSER_DROPPED = "data.browser.dropped"
 BROWSER_GRID = "data.browser.grid"
+AUGMENT_TAB = "Augmentation"
+AUGMENT_EPOCH = "data.augmentation.epoch"
+AUGMENT_NEXT = "data.augmentation.next"
+AUGMENT_GRID = "data.augmentation.grid"
 
 
 def import_upload(sent: int) -> str:
