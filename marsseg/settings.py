@@ -12,6 +12,9 @@ from marsseg.errors import ConfigError
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
+MAX_SLOTS = 1024
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Upper bounds that keep one bad input from taking the machine down. Sizes in bytes."""
@@ -68,7 +71,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read `MARSSEG_HOME` (default: the project's root), `MARSSEG_DATABASE_URL` and `MARSSEG_SLOTS`.
 
     Raises:
-        ConfigError: `MARSSEG_SLOTS` is no positive whole number.
+        ConfigError: `MARSSEG_SLOTS` is no whole number from 1 to `MAX_SLOTS`.
     """
     env = os.environ if environ is None else environ
     home = Path(env.get("MARSSEG_HOME") or PROJECT_ROOT).expanduser().resolve()
@@ -79,9 +82,12 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 def _slots(text: str) -> int | None:
     if not text.strip():
         return None
-    if not text.strip().isdecimal() or int(text) < 1:
+    if not text.strip().isdecimal() or not 1 <= int(text) <= MAX_SLOTS:
         raise ConfigError(
-            {"MARSSEG_SLOTS": f"must be a whole number of at least 1; got {text!r}. Unset it for one a GPU."}
+            {
+                "MARSSEG_SLOTS": f"must be a whole number from 1 to {MAX_SLOTS}; got {text!r}. Unset it for "
+                "one a GPU."
+            }
         )
     return int(text)
 

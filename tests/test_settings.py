@@ -57,7 +57,7 @@ def test_a_child_process_reads_the_same_settings(settings: Settings) -> None:
     assert load_settings(settings.environment()) == settings
 
 
-@pytest.mark.parametrize("text", ["many", "0", "-1", "1.5"])
+@pytest.mark.parametrize("text", ["many", "0", "-1", "1.5", "1025"])
 def test_slots_that_are_no_positive_whole_number_are_refused_with_a_sentence(text: str) -> None:
-    with pytest.raises(ConfigError, match="at least 1"):
+    with pytest.raises(ConfigError, match="from 1 to 1024"):
         load_settings({"MARSSEG_SLOTS": text})

@@ -41,7 +41,7 @@ class LabHealth:
 
     Args:
         missing: a sentence for each file that the database speaks of and the disk lacks.
-        strays: what takes up space for nobody; no problem, see `remove_strays`.
+        strays: what takes up space for nobody and was not touched for a day; no problem, see `remove_strays`.
     """
 
     store: StoreHealth
@@ -125,8 +125,8 @@ def _missing_of(run: KnownRun, folder: Path) -> Iterator[str]:
     called = f"Run {run.id} (“{run.name}”)"
     if run.checkpoint and not _is_whole(folder / "checkpoints" / run.checkpoint):
         yield (
-            f"{called} has lost its checkpoint {run.checkpoint}, or it is damaged: resumed, the run goes on "
-            "from an earlier one, or begins anew."
+            f"{called} has lost its checkpoint {run.checkpoint}, or it is damaged: resumed or extended, the "
+            "run goes on from an earlier one, or begins anew."
         )
     if run.is_completed and run.evaluated and not (folder / "model.onnx").is_file():
         yield f"{called} has lost its network model.onnx: it cannot segment images."
@@ -153,7 +153,9 @@ def _strays(settings: Settings, known: Inventory, folders: list[Path]) -> Iterat
     from marsseg.data.importing import list_stale
 
     ids = {run.id for run in known.runs}
-    for path in (*(p for p in folders if p.name not in ids), *list_stale(settings.datasets_dir)):
+    # A database that is older than the runs, such as a backup put back, must not cost them their files.
+    unknown = (p for p in folders if p.name not in ids and _is_old(_newest_in(p)))
+    for path in (*unknown, *list_stale(settings.datasets_dir)):
         yield Stray(path, _bytes(path))
     copies = (p for p in _entries(settings.home) if _TEMPORARY_COPY.fullmatch(p.name))
     inside = (p for folder in folders if folder.name in ids for p in folder.rglob(".*"))
@@ -168,6 +170,11 @@ def _entries(folder: Path) -> list[Path]:
 
 def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
+
+
+def _newest_in(folder: Path) -> Path:
+    """The folder itself, or what was changed last in it."""
+    return max((folder, *folder.rglob("*")), key=lambda path: path.lstat().st_mtime)
 
 
 def _is_old(path: Path) -> bool:

@@ -109,6 +109,10 @@ class Database:
         """
         if not self.is_sqlite:
             raise StoreError(f"{self.where} is not a file; back it up with its own tools, such as pg_dump.")
+        if not path.name:
+            raise StoreError(
+                f"{str(path)!r} names no file; say where the backup shall be, such as backup.db."
+            )
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
             if path.exists():

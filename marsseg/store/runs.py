@@ -23,7 +23,7 @@ from marsseg.store.queue import clear_attempt, next_position
 from marsseg.store.records import NewRun, RunRecord, RunStatus, tiles_identity
 from marsseg.store.tables import DatasetRow, EpochRow, NeedRow, RunRow, StudyRow
 from marsseg.store.texts import new_run_id, require_wishes, storable, tidy_name, tidy_notes, tidy_tags
-from marsseg.store.transitions import refusal, require_transition
+from marsseg.store.transitions import refusal
 
 
 class RunTable(StorePart):
@@ -173,7 +173,8 @@ class RunTable(StorePart):
         """
         with self._database.write() as session:
             row = get_row(session, run_id)
-            require_transition(run_id, row.status, RunStatus.QUEUED)
+            if not row.status.is_resumable:
+                raise refusal(run_id, row.status, "cannot be resumed")
             again = f"Queued again; it was {_state(row)}"
             _put_at_the_end(session, row)
             self._add_event(session, RunStatus.QUEUED, again, run_id)

@@ -15,6 +15,9 @@ from urllib.parse import quote
 from marsseg.errors import DamagedStoreError, StoreError
 
 _MAGIC = b"SQLite format 3\0"
+_JOURNAL = slice(18, 20)
+"""Where the header says how changes are journalled: 1, 1 for a rollback journal, 2, 2 for a log beside it."""
+_WITHOUT_LOG = b"\1\1"
 NOT_A_DATABASE = (
     "The file {where} is not a readable database and was left as it is; "
     "restore a backup, move it away together with its -wal, or point MARSSEG_DATABASE_URL elsewhere."
@@ -30,13 +33,21 @@ def refuse_damaged(file: Path) -> None:
     """Refuse a file that opening would change although it cannot be read; none at all is fine.
 
     Raises:
-        StoreError: it is no SQLite file, it is gone while its log is there, or its tables cannot be listed.
+        StoreError: it is no SQLite file, it is gone while its log is there, the log is another database's,
+            its tables cannot be listed, or it is empty although runs have files beside it.
     """
     beginning = _read_beginning(file)
-    if beginning and beginning != _MAGIC:
+    if beginning and not beginning.startswith(_MAGIC):
         raise DamagedStoreError(NOT_A_DATABASE.format(where=file))
     if not _has_content(log_of(file)):
+        _refuse_emptied(file)
         return
+    if beginning[_JOURNAL] == _WITHOUT_LOG:
+        raise StoreError(
+            f"The database {file} is a copy that was put back beside {log_of(file).name}, which belongs to "
+            "the database before it and would be mixed into it; both were left as they are. End all "
+            "processes of the lab, remove the files that end in -wal and -shm, and try again."
+        )
     if not beginning:
         raise StoreError(
             f"The database {file} is missing or empty, but its log {log_of(file).name} is there and was left "
@@ -60,10 +71,20 @@ def require_sound(connection: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError(f"database disk image is malformed: {found}")
 
 
+def _refuse_emptied(file: Path) -> None:
+    """Refuse a file that lost its content: with new tables in it, it would speak against all files."""
+    runs = file.parent / "artifacts" / "runs"
+    if file.is_file() and not file.stat().st_size and any(runs.glob("r-*")):
+        raise StoreError(
+            f"The database {file} is empty, but runs have files in {runs}; it was left as it is. Put a "
+            "backup in its place, or remove it to begin anew."
+        )
+
+
 def _read_beginning(file: Path) -> bytes:
     try:
         with file.open("rb") as opened:
-            return opened.read(len(_MAGIC))
+            return opened.read(_JOURNAL.stop)
     except OSError:  # missing, or a folder that cannot be read: SQLite says so in its own words
         return b""
 

@@ -105,7 +105,7 @@ class Checkpoints:
     def discard(self, name: str) -> None:
         """Remove a file that counts no more, or never did."""
         if name:
-            (self.folder / name).unlink(missing_ok=True)
+            _remove(self.folder / name)
 
     def go_on_after(self, epoch: int) -> None:
         """Forget the files of later epochs, and remove all that no epoch needs, unfinished ones too."""
@@ -113,7 +113,7 @@ class Checkpoints:
         names = set(self._recorded.values())
         for path in (*self.folder.glob("epoch-*.npz"), *self.folder.glob(".*.tmp")):
             if path.name not in names:
-                path.unlink(missing_ok=True)
+                _remove(path)
 
     def epochs(self) -> list[int]:
         """The recorded epochs, newest first."""
@@ -152,6 +152,12 @@ def restore(
     _assign(model.variables, checkpoint.model)
     _assign(optimizer.variables, checkpoint.optimizer)
     return checkpoint.state
+
+
+def _remove(path: Path) -> None:
+    """Remove a file; a folder of its name is not ours, and in nobody's way."""
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
 
 
 def _file_name(epoch: int, suffix: str = "") -> str:

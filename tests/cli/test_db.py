@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -30,6 +31,8 @@ def test_strays_are_deleted_after_a_question_only(marsseg: Command, lab: Lab) ->
     for folder in (known, stray):
         folder.mkdir()
         (folder / "log.txt").write_text("x" * 1000)
+        for path in (folder / "log.txt", folder):
+            os.utime(path, (10**9, 10**9))
     assert str(stray) in marsseg("db", "check").err
     refused = marsseg("db", "check", "--remove-strays", "--json")
     assert (refused.status, refused.out) == (2, "")  # nobody to ask

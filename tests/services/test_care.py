@@ -123,7 +123,8 @@ def test_a_dataset_that_is_gone_or_damaged_is_told(lab: Lab) -> None:
 def test_strays_are_found_with_their_bytes_and_removed_alone(lab: Lab, run: RunRecord) -> None:
     kept = [
         write(lab.settings.runs_dir / "my notes" / "plan.txt"),
-        write(lab.settings.runs_dir / "r-UPPER123" / "x"),
+        age(write(lab.settings.runs_dir / "r-UPPER123" / "x")),
+        write(lab.settings.run_dir("r-11111111") / "log.txt"),
         write(lab.settings.datasets_dir / ".import-young" / "images.npy"),
         write(lab.settings.run_dir(run.id) / ".model.onnx.77.tmp"),
         age(write(lab.settings.home / ".hidden.tmp")),
@@ -131,7 +132,7 @@ def test_strays_are_found_with_their_bytes_and_removed_alone(lab: Lab, run: RunR
         age(write(lab.settings.run_dir(run.id) / ".nfs0001")),
     ]
     strays = {
-        write(lab.settings.run_dir("r-00000000") / "log.txt", 30).parent: 30,
+        age(write(lab.settings.run_dir("r-00000000") / "log.txt", 30).parent): 30,
         age(write(lab.settings.datasets_dir / ".import-old" / "images.npy", 20).parent): 20,
         age(write(lab.settings.run_dir(run.id) / "checkpoints" / ".epoch-0003.npz.77.tmp", 5)): 5,
         age(write(lab.settings.run_dir(run.id) / ".tmp.model.onnx", 6)): 6,
@@ -169,7 +170,8 @@ def test_a_database_without_tables_or_with_damage_speaks_against_no_file(tmp_pat
     sqlite3.connect(tmp_path / "blank.db").close()
     (tmp_path / "blank.db").touch()
     blank = Settings(home=lab.settings.home, database_url=f"sqlite:///{tmp_path / 'blank.db'}")
-    assert services.remove_strays(blank) == ()
+    with pytest.raises(StoreError, match=r"blank\.db is empty, but runs have files in .*remove it to begin"):
+        services.remove_strays(blank)
     lab.store.close()
     with closing(sqlite3.connect(lab.settings.home / "runs.db")) as connection:
         connection.execute("DELETE FROM datasets")

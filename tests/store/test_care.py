@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,12 +10,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from marsseg.errors import StoreError
+from marsseg.errors import DamagedStoreError, StoreError
 from marsseg.store import RunStore, care
 from marsseg.store.engine import Database
 from marsseg.store.records import RunStatus
 from marsseg.store.schema import HEAD
-from tests.store.building import add_dataset, epoch, evaluation, queue_runs, start_run
+from tests.store.building import add_dataset, epoch, evaluation, new_run, queue_runs, start_run
 from tests.store.old_stores import contents, fill_0001, make_store
 from tests.store.racer import Race
 
@@ -156,3 +157,25 @@ def test_upgrading_says_from_where_to_where(database_url: str, tmp_path: Path) -
     assert upgrade == care.Upgrade("0001", HEAD, copy)
     assert copy is None or copy.is_file()
     assert care.migrate(database_url) == care.Upgrade(HEAD, HEAD, None)
+
+
+def test_a_damaged_store_is_not_called_up_to_date(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'runs.db'}"
+    store = RunStore(url)
+    dataset = add_dataset(store)
+    for number in range(60):
+        store.add_run(new_run(dataset, f"run {number}"))
+    store.close()
+    content = bytearray((tmp_path / "runs.db").read_bytes())
+    content[16_384:] = os.urandom(len(content) - 16_384)
+    (tmp_path / "runs.db").write_bytes(content)
+    with pytest.raises(DamagedStoreError, match="not a readable database"):
+        care.migrate(url)
+
+
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_a_backup_needs_the_name_of_a_file(tmp_path: Path, name: str) -> None:
+    url = f"sqlite:///{tmp_path / 'runs.db'}"
+    RunStore(url).close()
+    with pytest.raises(StoreError, match=r"names no file; say where the backup shall be"):
+        care.back_up(url, Path(name))

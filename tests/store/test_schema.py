@@ -203,6 +203,41 @@ def test_a_damaged_store_gives_no_backup_that_looks_good(tmp_path: Path, sqlite_
     assert [path.name for path in tmp_path.iterdir() if "tmp" in path.name] == []
 
 
+def test_a_backup_put_back_beside_an_old_log_is_not_mixed_with_it(tmp_path: Path, sqlite_url: str) -> None:
+    store = RunStore(sqlite_url)
+    dataset = add_dataset(store)
+    care.back_up(sqlite_url, tmp_path / "copy.db")
+    reader = sqlite3.connect(tmp_path / "runs.db")
+    reader.execute("BEGIN").execute("SELECT * FROM runs").fetchall()  # keeps the log where it is
+    store.add_run(new_run(dataset))
+    store.close()
+    log = (tmp_path / "runs.db-wal").read_bytes()
+    assert log
+    reader.close()
+    (tmp_path / "runs.db-wal").write_bytes(log)
+    (tmp_path / "runs.db").write_bytes(whole := (tmp_path / "copy.db").read_bytes())
+    for opened in (RunStore, care.check):
+        with pytest.raises(
+            StoreError, match=r"put back beside runs\.db-wal.*remove the files that end in -wal"
+        ):
+            opened(sqlite_url)
+    assert (tmp_path / "runs.db").read_bytes() == whole
+    assert (tmp_path / "runs.db-wal").read_bytes() == log
+    (tmp_path / "runs.db-wal").unlink()
+    (tmp_path / "runs.db-shm").unlink(missing_ok=True)
+    assert RunStore(sqlite_url).list_runs() == []
+
+
+def test_an_empty_file_beside_runs_is_no_new_store(tmp_path: Path, sqlite_url: str) -> None:
+    (tmp_path / "runs.db").touch()
+    (tmp_path / "artifacts" / "runs" / "r-11111111").mkdir(parents=True)
+    with pytest.raises(StoreError, match=r"is empty, but runs have files.*remove it to begin anew"):
+        RunStore(sqlite_url)
+    assert (tmp_path / "runs.db").stat().st_size == 0
+    (tmp_path / "runs.db").unlink()
+    assert RunStore(sqlite_url).list_runs() == []
+
+
 def test_a_database_of_another_program_is_left_as_it_is(tmp_path: Path, sqlite_url: str) -> None:
     path = tmp_path / "runs.db"
     with sqlite3.connect(path) as other:
