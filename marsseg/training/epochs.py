@@ -51,7 +51,16 @@ def build_record(
 
 def selection_score(record: EpochRecord, target: Target) -> float:
     """The validation score by which the best epoch is chosen: what the network learns, and nothing else."""
-    return record.val_class_iou[0] if target == "background" else record.val_terrain_miou
+    return _chosen(record.val_terrain_miou, record.val_class_iou, target)
+
+
+def score_to_select_by(validation: SplitPrediction, target: Target) -> float:
+    """The same of a prediction, as `build_record` would put it down."""
+    return _chosen(*_SCORES[target](validation), target)
+
+
+def _chosen(mean: float, class_scores: tuple[float, ...], target: Target) -> float:
+    return class_scores[0] if target == "background" else mean
 
 
 def _terrain_scores(validation: SplitPrediction) -> tuple[float, tuple[float, ...]]:

@@ -64,6 +64,10 @@ class Watch:
             return state
         return replace(state, learning_rate=self.learning_rate * config.plateau_factor, plateau_epochs=0)
 
+    def with_best(self, epoch: int, score: float) -> Watch:
+        """Return a state in which this epoch, the last one, is the best so far; the rate stays."""
+        return replace(self, best_epoch=epoch, best_score=score, stale_epochs=0)
+
     def stops_early(self, config: TrainConfig) -> bool:
         """Whether the score has not improved for as long as the configuration allows."""
         return self.stale_epochs >= config.early_stop_patience

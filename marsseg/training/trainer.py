@@ -23,7 +23,7 @@ from marsseg.training.checkpoints import (
     UnreadableError,
     restore,
 )
-from marsseg.training.epochs import build_record, log_record, selection_score
+from marsseg.training.epochs import build_record, log_record, score_to_select_by, selection_score
 from marsseg.training.evaluation import SplitPrediction, predict_split
 from marsseg.training.inputs import steps_per_epoch
 from marsseg.training.losses import BackgroundLoss, build_loss
@@ -175,7 +175,15 @@ class Trainer:
         if start.checkpoint is None:
             self.previews.begin(self.evaluate)
             return TrainingState(0, Watch(self.config.train.learning_rate))
-        return restore(start.checkpoint, self.model, self.optimizer)
+        state = restore(start.checkpoint, self.model, self.optimizer)
+        return self._with_new_best(state) if start.is_best_lost else state
+
+    def _with_new_best(self, state: TrainingState) -> TrainingState:
+        """Let the last epoch be the best one, as a better one cannot be evaluated any more."""
+        with self.averages.in_place():
+            validation = self._validate(state.epoch)
+        score = math.nan if validation is None else score_to_select_by(validation, self.config.data.target)
+        return replace(state, watch=state.watch.with_best(state.epoch, score))
 
     def _ending(self, state: TrainingState) -> Outcome | None:
         """Why training is over after this state; None when it is not."""
