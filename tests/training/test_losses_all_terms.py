@@ -159,10 +159,13 @@ def test_the_same_batch_gives_the_same_bits(config, rng):
 
 
 @every_term
-def test_a_batch_of_unknown_size_gives_the_same_in_a_graph(config, mask, logits):
+@pytest.mark.parametrize(
+    "jit_compile", [False, pytest.param(True, marks=pytest.mark.long)], ids=["graph", "XLA"]
+)
+def test_a_batch_of_unknown_size_gives_the_same_in_a_graph(config, mask, logits, jit_compile):
     loss = build_loss(config, WEIGHTS)
     shapes = [tf.TensorSpec((None, None, None), "int64"), tf.TensorSpec((None, None, None, 5), "float32")]
-    graph = tf.function(loss, input_signature=shapes)
+    graph = tf.function(loss, input_signature=shapes, jit_compile=jit_compile)
     value, gradient = value_and_gradient(graph, mask, logits)
     expected, expected_gradient = value_and_gradient(loss, mask, logits)
     assert value == pytest.approx(expected, rel=1e-6)

@@ -35,8 +35,7 @@ def lovasz(mask: Tensor, logits: Tensor, class_weights: Sequence[float]) -> Tens
     errors = _rows(ops.abs(truth - ops.softmax(logits)) * labelled, classes)
     truth = _rows(truth * labelled, classes)
 
-    keys = ops.where(ops.reshape(labelled, (1, -1)) > 0, ops.stop_gradient(errors), -1.0)
-    slopes = _jaccard_slopes(keys, truth)
+    slopes = _jaccard_slopes(ops.stop_gradient(errors), truth)
     return mean_over_classes(ops.sum(errors * slopes, axis=1), ops.sum(truth, axis=1))
 
 
@@ -46,19 +45,20 @@ def _rows(values: Tensor, classes: Sequence[int]) -> Tensor:
     return ops.take(rows, ops.convert_to_tensor(classes, dtype="int32"), axis=0)
 
 
-def _jaccard_slopes(keys: Tensor, truth: Tensor) -> Tensor:
+def _jaccard_slopes(errors: Tensor, truth: Tensor) -> Tensor:
     """What each error is multiplied by, J_i − J_(i−1) at its rank i, in the places of the errors.
 
+    An unlabelled pixel has error 0: it comes after every pixel that adds something, and changes none of them.
+
     Args:
-        keys: (C, N) what to sort by, from large to small.
-        truth: (C, N) 1 where a pixel is of the class, else 0.
+        errors: (C, N) of at least 0.
+        truth: (C, N) 1 where a labelled pixel is of the class, else 0.
 
     Returns:
         (C, N) in [0, 1].
     """
-    n_classes, n = ops.shape(keys)
-    # A sort that meets NaN may run out of its array. The loss stays NaN, as the errors still hold it.
-    order = ops.top_k(ops.where(ops.isnan(keys), 2.0, keys), n)[1]
+    n_classes, n = ops.shape(errors)
+    order = ops.top_k(errors, n)[1]  # from large to small
     places = order + n * ops.arange(n_classes, dtype="int32")[:, None]  # in the flat (C·N)
     is_class = ops.take(ops.reshape(truth, (-1,)), places)
 

@@ -112,7 +112,7 @@ def generalized_dice(mask: Tensor, logits: Tensor, class_weights: Sequence[float
     weights = ops.where(present > 0, ops.square(smallest / ops.maximum(present, 1.0)), 0.0)
     misses = false_positives + false_negatives
     total = ops.sum(weights * (2.0 * hits + misses))
-    return ops.sum(weights * misses) / ops.maximum(total, 1.0)  # above 1 wherever a class counts
+    return ops.sum(weights * misses) / ops.maximum(total, 1.0)  # at least 1 where a class counts
 
 
 def _overlap(

@@ -87,8 +87,6 @@ def top_k(mask: Tensor, logits: Tensor, class_weights: Sequence[float], *, share
 
 def _hardest(loss: Tensor, labelled: Tensor, kept: Tensor) -> Tensor:
     """How much each pixel counts among the `kept` labelled ones of highest loss: (B, H, W) in [0, 1]."""
-    # A sort that meets NaN may run out of its array. Here NaN comes first, and the loss itself stays NaN.
-    loss = ops.where(ops.isnan(loss), float("inf"), loss)
     rising = ops.sort(ops.reshape(ops.where(labelled, loss, -1.0), (-1,)))
     threshold = ops.take(rising, ops.size(rising) - ops.cast(kept, "int32"))
 
