@@ -15,11 +15,13 @@ TERMS = (
     *("lovasz", "boundary", "top_k"),
 )
 """The fields that hold the weight of a term."""
+WEIGHTED_TERMS = ("cross_entropy", "focal", "top_k")
+"""Those that class weights scale pixel by pixel; to the others a weight above 0 says labelled, no more."""
 Weights5 = tuple[NonNegative, NonNegative, NonNegative, NonNegative, NonNegative]
 
 
 class ClassWeightConfig(Section):
-    """How much each class counts in cross-entropy and focal loss."""
+    """How much each class counts in the terms that add up pixel by pixel (`WEIGHTED_TERMS`)."""
 
     mode: Annotated[
         Literal["none", "inverse_frequency", "effective_number", "manual"],

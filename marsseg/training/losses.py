@@ -1,8 +1,8 @@
-"""The loss on integer masks (B, H, W) and logits (B, H, W, 5): a sum of terms, as one Keras loss.
+"""The loss of a run: one Keras loss that sums the terms of `marsseg.training.terms`.
 
-Masks hold 0–4 in any integer or float dtype. A class of weight 0 is unlabelled terrain: its pixels add
-nothing to any term. Every term is finite, gradient included, on batches without a labelled pixel and on
-logits that are confidently wrong.
+Masks (B, H, W) hold 0–4 in any integer or float dtype, logits are (B, H, W, 5). A class of weight 0 is
+unlabelled terrain: its pixels add nothing to any term. Every term is finite, gradient included, on batches
+without a labelled pixel and on logits that are confidently wrong; logits that are NaN give NaN.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from keras import ops
 
 from marsseg.classes import N_CLASSES
 from marsseg.config import LossConfig
+from marsseg.config.loss import TERMS
 from marsseg.errors import ConfigError
-from marsseg.training import terms
-from marsseg.training.terms.inputs import Tensor
-
-Term = Callable[[Tensor, Tensor, Sequence[float]], Tensor]
+from marsseg.training.terms.boundary import boundary
+from marsseg.training.terms.lovasz import lovasz
+from marsseg.training.terms.overlap import dice, focal_tversky, generalized_dice, tversky
+from marsseg.training.terms.pixels import Tensor
+from marsseg.training.terms.pixelwise import cross_entropy, focal, top_k
 
 
 @keras.saving.register_keras_serializable(package="marsseg")
@@ -106,19 +108,21 @@ def build_loss(config: LossConfig, class_weights: Sequence[float]) -> keras.loss
     return SegmentationLoss(config, weights)
 
 
+Term = Callable[[Tensor, Tensor, Sequence[float]], Tensor]
+
+
 def _terms(config: LossConfig) -> dict[str, tuple[float, Term]]:
     """Weight and function of each term that is switched on, by the name of its field."""
-    c = config
-    prices = {"alpha": c.tversky_alpha, "beta": c.tversky_beta}
-    functions: dict[str, Term] = {
-        "cross_entropy": lambda y, z, w: terms.cross_entropy(y, z, w, label_smoothing=c.label_smoothing),
-        "focal": lambda y, z, w: terms.focal(y, z, w, gamma=c.focal_gamma, alpha=c.focal_alpha),
-        "dice": terms.dice,
-        "generalized_dice": terms.generalized_dice,
-        "tversky": lambda y, z, w: terms.tversky(y, z, w, **prices),
-        "focal_tversky": lambda y, z, w: terms.focal_tversky(y, z, w, **prices, gamma=c.focal_tversky_gamma),
-        "lovasz": terms.lovasz_softmax,
-        "boundary": lambda y, z, w: terms.boundary(y, z, w, tolerance=c.boundary_tolerance),
-        "top_k": lambda y, z, w: terms.top_k(y, z, w, share=c.top_k_share),
+    prices = {"alpha": config.tversky_alpha, "beta": config.tversky_beta}
+    terms: dict[str, Term] = {
+        "cross_entropy": lambda y, z, w: cross_entropy(y, z, w, label_smoothing=config.label_smoothing),
+        "focal": lambda y, z, w: focal(y, z, w, gamma=config.focal_gamma, alpha=config.focal_alpha),
+        "dice": dice,
+        "generalized_dice": generalized_dice,
+        "tversky": lambda y, z, w: tversky(y, z, w, **prices),
+        "focal_tversky": lambda y, z, w: focal_tversky(y, z, w, **prices, gamma=config.focal_tversky_gamma),
+        "lovasz": lovasz,
+        "boundary": lambda y, z, w: boundary(y, z, w, tolerance=config.boundary_tolerance),
+        "top_k": lambda y, z, w: top_k(y, z, w, share=config.top_k_share),
     }
-    return {name: (getattr(c, name), term) for name, term in functions.items() if getattr(c, name)}
+    return {name: (getattr(config, name), terms[name]) for name in TERMS if getattr(config, name)}

@@ -1,4 +1,4 @@
-"""A term that compares the outlines of classes instead of their areas."""
+"""Boundary loss: whether the outlines of classes lie where they should."""
 
 from __future__ import annotations
 
@@ -6,53 +6,60 @@ from collections.abc import Sequence
 
 from keras import ops
 
-from marsseg.training.terms.inputs import TINY, Tensor, labelled, mean_over, one_hot_and_logits
-
-PIXELS = (0, 1, 2)
+from marsseg.training.terms.pixels import (
+    TINY,
+    Tensor,
+    labelled_pixels,
+    mean_over_classes,
+    one_hot_and_logits,
+)
 
 
 def boundary(mask: Tensor, logits: Tensor, class_weights: Sequence[float], *, tolerance: int) -> Tensor:
-    """Boundary loss, 1 − mean over classes of the F1 of outlines (Bokhovkin & Burnaev 2019).
+    """Boundary loss, 1 − mean over classes of 2 P R / (P + R) (Bokhovkin & Burnaev 2019).
 
-    The outline of a class are those of its pixels that touch another class: b = pool₃(1 − y) − (1 − y) with
-    maximum pooling over 3×3 pixels, for truth and softmax alike. Precision is the share of the predicted
-    outline that lies within `tolerance` pixels of the true one, recall the other way round; both over the
-    whole batch. An edge between a class and unlabelled pixels is no outline. Classes count that have an
-    outline in the truth, all alike: a class's weight only says whether it is labelled.
+    The outline of a class is b = p − (smallest p among a pixel and its eight neighbours), for truth and for
+    p = softmax(logits) alike. P is the share of the predicted outline within `tolerance` pixels of the true
+    one, R the share of the true outline within `tolerance` of the predicted one, in squares of side
+    2 · tolerance + 1 and summed over the whole batch. Unlabelled pixels are nobody's neighbours and carry no
+    outline, so that no outline arises where labels end. The mean runs over classes of weight above 0 whose
+    truth has an outline in the batch, alike.
 
     Args:
         mask: (B, H, W) class indices.
         logits: (B, H, W, 5) float.
-        class_weights: five numbers.
-        tolerance: in pixels, along both axes.
+        class_weights: five numbers; above 0 or not is all that matters.
+        tolerance: how far apart two outlines may be and still match, at least 1.
 
     Returns:
         A scalar in [0, 1]; 0 where no class has an outline.
     """
     truth, logits = one_hot_and_logits(mask, logits)
-    counts = labelled(truth, class_weights)[..., None]
-    true, predicted = _outline(truth, counts), _outline(ops.softmax(logits), counts)
-    reach = 2 * tolerance + 1
-    precision = _share(predicted, _pool(true, reach))
-    recall = _share(true, _pool(predicted, reach))
+    labelled = labelled_pixels(truth, class_weights)
+    true = _outline(truth, labelled)
+    predicted = _outline(ops.softmax(logits), labelled)
+
+    length = _per_class(true)
+    precision = _per_class(predicted * _dilate(true, tolerance)) / ops.maximum(_per_class(predicted), TINY)
+    recall = _per_class(true * _dilate(predicted, tolerance)) / ops.maximum(length, TINY)
     f1 = 2.0 * precision * recall / ops.maximum(precision + recall, TINY)
-    return mean_over(1.0 - f1, ops.cast(ops.sum(true, axis=PIXELS) > 0, logits.dtype))
+    return mean_over_classes(1.0 - f1, length)
 
 
-def _outline(inside: Tensor, counts: Tensor) -> Tensor:
-    """How far each pixel is one of its class beside another: (B, H, W, 5) to the same.
-
-    Args:
-        counts: (B, H, W, 1), 1 where a pixel is labelled.
-    """
-    outside = (1.0 - inside) * counts
-    return (_pool(outside, 3) - outside) * counts
+def _outline(p: Tensor, labelled: Tensor) -> Tensor:
+    """How far each pixel rises above its lowest labelled neighbour: (B, H, W, 5) to the same."""
+    rest = labelled * (1.0 - p)
+    return labelled * (_dilate(rest, 1) - rest)
 
 
-def _share(part: Tensor, allowed: Tensor) -> Tensor:
-    """Share of each class's outline that is allowed, (5,)."""
-    return ops.sum(part * allowed, axis=PIXELS) / ops.maximum(ops.sum(part, axis=PIXELS), TINY)
+def _dilate(values: Tensor, radius: int) -> Tensor:
+    """Greatest value within `radius` rows and columns: (B, H, W, 5) to the same."""
+    side = 2 * radius + 1
+    for window in ((side, 1), (1, side)):  # rows, then columns: the same as a square, for far less work
+        values = ops.max_pool(values, window, strides=1, padding="same", data_format="channels_last")
+    return values
 
 
-def _pool(values: Tensor, size: int) -> Tensor:
-    return ops.max_pool(values, size, strides=1, padding="same")
+def _per_class(values: Tensor) -> Tensor:
+    """(B, H, W, 5) to (5,) sums."""
+    return ops.sum(values, axis=(0, 1, 2))

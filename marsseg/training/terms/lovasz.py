@@ -1,4 +1,4 @@
-"""The Lovász extension of the Jaccard loss: a term that follows IoU itself."""
+"""Lovász-softmax: the term that follows IoU itself."""
 
 from __future__ import annotations
 
@@ -6,51 +6,68 @@ from collections.abc import Sequence
 
 from keras import ops
 
-from marsseg.classes import N_CLASSES
-from marsseg.training.terms.inputs import Tensor, labelled, mean_over, one_hot_and_logits
+from marsseg.training.terms.pixels import (
+    Tensor,
+    labelled_pixels,
+    mean_over_classes,
+    one_hot_and_logits,
+)
 
 
-def lovasz_softmax(mask: Tensor, logits: Tensor, class_weights: Sequence[float]) -> Tensor:
-    """Lovász-softmax loss, mean over classes of Σ_i m_i g_i (Berman 2018).
+def lovasz(mask: Tensor, logits: Tensor, class_weights: Sequence[float]) -> Tensor:
+    """Lovász-softmax loss, mean over classes of Σ_i e_(i) (J_i − J_(i−1)) (Berman 2018).
 
-    Of class c, m_i is 1 − p_i where pixel i belongs to it and p_i elsewhere, and g_i is how much the Jaccard
-    loss 1 − |A ∩ B| / |A ∪ B| grows when pixel i joins the wrong ones, the largest m first. For hard
-    predictions the sum is 1 − IoU. Labelled pixels of the whole batch count, and the labelled classes that
-    its truth holds, all alike: a class's weight only says whether it is labelled.
+    e = |t_c − softmax(logits)_c| sorted from large to small over the labelled pixels of the whole batch, and
+    J_i is the Jaccard loss of class c if just the first i pixels were wrong. For hard predictions it is
+    1 − mean IoU. The mean runs over classes of weight above 0 that the batch's truth holds, alike.
 
     Args:
         mask: (B, H, W) class indices.
         logits: (B, H, W, 5) float.
-        class_weights: five numbers.
+        class_weights: five numbers; above 0 or not is all that matters.
 
     Returns:
         A scalar in [0, 1]; 0 where no class counts.
     """
     truth, logits = one_hot_and_logits(mask, logits)
-    counts = ops.reshape(labelled(truth, class_weights), (1, -1))
-    truth = _by_class(truth) * counts  # (5, N)
-    mistakes = ops.abs(truth - _by_class(ops.softmax(logits))) * counts
-    growth = ops.stop_gradient(_growth_of_jaccard_loss(truth, mistakes, counts))
-    present = ops.cast(ops.sum(truth, axis=1) > 0, logits.dtype)
-    return mean_over(ops.sum(mistakes * growth, axis=1), present)
+    labelled = labelled_pixels(truth, class_weights)
+    classes = [c for c, weight in enumerate(class_weights) if weight > 0]
+    errors = _rows(ops.abs(truth - ops.softmax(logits)) * labelled, classes)
+    truth = _rows(truth * labelled, classes)
+
+    slopes = _jaccard_slopes(ops.stop_gradient(errors), truth)
+    return mean_over_classes(ops.sum(errors * slopes, axis=1), ops.sum(truth, axis=1))
 
 
-def _growth_of_jaccard_loss(truth: Tensor, mistakes: Tensor, counts: Tensor) -> Tensor:
-    """G of every pixel, in its place: all three (5, N) or (1, N), as is the result.
+def _rows(values: Tensor, classes: Sequence[int]) -> Tensor:
+    """(B, H, W, 5) to (C, B·H·W), a row a class of `classes`."""
+    rows = ops.transpose(ops.reshape(values, (-1, values.shape[-1])))
+    return ops.take(rows, ops.convert_to_tensor(classes, dtype="int32"), axis=0)
 
-    The loss is linear in the mistakes as long as their order stays, with g as its gradient. So g is carried
-    back to the pixels, and no gradient has to pass through a sort.
+
+def _jaccard_slopes(errors: Tensor, truth: Tensor) -> Tensor:
+    """What each error is multiplied by, J_i − J_(i−1) at its rank i, in the places of the errors.
+
+    An unlabelled pixel has error 0: it comes after every pixel that adds something, and changes none of them.
+
+    Args:
+        errors: (C, N) of at least 0.
+        truth: (C, N) 1 where a labelled pixel is of the class, else 0.
+
+    Returns:
+        (C, N) in [0, 1].
     """
-    order = ops.argsort(ops.where(counts > 0, -mistakes, 1.0), axis=1)  # unlabelled pixels come last
-    inside = ops.take_along_axis(truth, order, axis=1)
-    total = ops.sum(truth, axis=1, keepdims=True)
-    hits = total - ops.cumsum(inside, axis=1)
-    union = total + ops.cumsum(1.0 - inside, axis=1)
-    loss = 1.0 - hits / ops.maximum(union, 1.0)
-    growth = loss - ops.pad(loss[:, :-1], ((0, 0), (1, 0)))
-    return ops.take_along_axis(growth, ops.argsort(order, axis=1), axis=1)
+    n_classes, n = ops.shape(errors)
+    order = ops.top_k(errors, n)[1]  # from large to small
+    places = order + n * ops.arange(n_classes, dtype="int32")[:, None]  # in the flat (C·N)
+    is_class = ops.take(ops.reshape(truth, (-1,)), places)
 
-
-def _by_class(values: Tensor) -> Tensor:
-    """(B, H, W, 5) to (5, B·H·W)."""
-    return ops.transpose(ops.reshape(values, (-1, N_CLASSES)))
+    size = ops.sum(truth, axis=1, keepdims=True)
+    found = ops.cumsum(is_class, axis=1)
+    union = size + ops.cast(ops.arange(1, n + 1), truth.dtype) - found
+    # The differences written out: subtracting the Jaccard losses of large batches would leave few digits.
+    miss = 1.0 / ops.maximum(union, 1.0)
+    false_alarm = (size - found) / ops.maximum(union * (union - 1.0), 1.0)
+    slopes = ops.where(is_class > 0, miss, false_alarm)
+    flat = ops.scatter(ops.reshape(places, (-1, 1)), ops.reshape(slopes, (-1,)), (n_classes * n,))
+    return ops.reshape(flat, (n_classes, n))

@@ -1,6 +1,7 @@
-"""Terms of overlap, class by class, of which all labelled classes that the batch's truth holds count alike.
+"""Terms of the overlap of each class, truth with prediction, over all labelled pixels of the batch.
 
-A class's weight only says whether it is labelled: 0 or not.
+TP = Σ p_c t_c, FP = Σ p_c (1 − t_c) and FN = Σ (1 − p_c) t_c with p = softmax(logits). A class's weight only
+says whether the class is labelled (above 0) or not.
 """
 
 from __future__ import annotations
@@ -9,11 +10,16 @@ from collections.abc import Sequence
 
 from keras import ops
 
-from marsseg.training.terms.inputs import TINY, Tensor, labelled, mean_over, one_hot_and_logits
+from marsseg.training.terms.pixels import (
+    TINY,
+    Tensor,
+    labelled_pixels,
+    mean_over_classes,
+    one_hot_and_logits,
+)
 
-PIXELS = (0, 1, 2)
-STEEPEST = 1e-5
-"""What keeps the slope of a root finite at 0."""
+STEEP = 1e-6
+"""Below this, focal Tversky is a straight line: its slope would grow without bound towards 0."""
 
 
 def tversky(
@@ -36,8 +42,38 @@ def tversky(
     Returns:
         A scalar in [0, 1]; 0 where no class counts.
     """
-    index, present = _tversky_index(mask, logits, class_weights, alpha, beta)
-    return mean_over(1.0 - index, present)
+    present, hits, false_positives, false_negatives = _overlap(mask, logits, class_weights)
+    costs = hits + alpha * false_positives + beta * false_negatives
+    index = hits / ops.maximum(costs, TINY)
+    return mean_over_classes(1.0 - index, present)
+
+
+def focal_tversky(
+    mask: Tensor, logits: Tensor, class_weights: Sequence[float], *, alpha: float, beta: float, gamma: float
+) -> Tensor:
+    """Focal Tversky loss, mean over classes of (1 − TI)^(1/γ), TI the index of `tversky` (Abraham 2019).
+
+    Counts pixels and classes as `tversky` does, of which it is the case γ = 1. For γ > 1 the slope in 1 − TI
+    is infinite at a perfect class. Below 1 − TI = 1e-6 the power is therefore replaced by the straight line
+    from 0 to its value there, which no one can tell from it in a value and which keeps the gradient finite.
+
+    Args:
+        mask: (B, H, W) class indices.
+        logits: (B, H, W, 5) float.
+        class_weights: five numbers.
+        alpha: α ≥ 0, price of false positives.
+        beta: β ≥ 0, price of false negatives.
+        gamma: γ > 0; above 1, classes done well keep a larger say.
+
+    Returns:
+        A scalar in [0, 1]; 0 where no class counts.
+    """
+    present, hits, false_positives, false_negatives = _overlap(mask, logits, class_weights)
+    misses = alpha * false_positives + beta * false_negatives
+    loss = misses / ops.maximum(hits + misses, TINY)  # 1 − TI without its rounding error
+    power = ops.power(ops.maximum(loss, STEEP), 1.0 / gamma)
+    line = loss * STEEP ** (1.0 / gamma - 1.0)
+    return mean_over_classes(ops.where(loss < STEEP, line, power), present)
 
 
 def dice(mask: Tensor, logits: Tensor, class_weights: Sequence[float]) -> Tensor:
@@ -56,41 +92,12 @@ def dice(mask: Tensor, logits: Tensor, class_weights: Sequence[float]) -> Tensor
     return tversky(mask, logits, class_weights, alpha=0.5, beta=0.5)
 
 
-def focal_tversky(
-    mask: Tensor,
-    logits: Tensor,
-    class_weights: Sequence[float],
-    *,
-    alpha: float,
-    beta: float,
-    gamma: float,
-) -> Tensor:
-    """Focal Tversky loss, mean over classes of (1 − TI)^(1/γ) (Abraham 2019), TI as in `tversky`.
-
-    The slope of that root is infinite where a class is perfect; (x + ε)^(1/γ) − ε^(1/γ) with ε = 1e-5 takes
-    its place, which is 0 there, too, and differs by less than ε^(1/γ) elsewhere (by ε/γ for γ < 1).
-
-    Args:
-        mask: (B, H, W) class indices.
-        logits: (B, H, W, 5) float.
-        class_weights: five numbers.
-        alpha: price of false positives.
-        beta: price of false negatives.
-        gamma: γ; 1 gives the Tversky loss.
-
-    Returns:
-        A scalar in [0, 1]; 0 where no class counts.
-    """
-    index, present = _tversky_index(mask, logits, class_weights, alpha, beta)
-    root = 1.0 / gamma
-    return mean_over((1.0 - index + STEEPEST) ** root - STEEPEST**root, present)
-
-
 def generalized_dice(mask: Tensor, logits: Tensor, class_weights: Sequence[float]) -> Tensor:
-    """Generalised Dice loss, 1 − 2 Σ_c v_c Σ p t / Σ_c v_c Σ (p + t) with v_c = 1 / (Σ t)² (Sudre 2017).
+    """Generalised Dice loss, 1 − 2 Σ_c w_c TP / Σ_c w_c (2 TP + FP + FN), w_c = 1 / (Σ t_c)² (Sudre 2017).
 
-    The sums Σ run over all labelled pixels of the batch. A class that its truth does not hold would have an
-    infinite v; it has no say instead.
+    Counts pixels as `tversky` does. A class that the batch's truth does not hold has no w_c and no say. All
+    w_c are scaled so that the smallest class has 1, which changes nothing but keeps them from under- and
+    overflowing.
 
     Args:
         mask: (B, H, W) class indices.
@@ -100,34 +107,27 @@ def generalized_dice(mask: Tensor, logits: Tensor, class_weights: Sequence[float
     Returns:
         A scalar in [0, 1]; 0 where no class counts.
     """
-    truth, p = _truth_and_probabilities(mask, logits, class_weights)
-    pixels = ops.sum(truth, axis=PIXELS)  # (5,)
-    present = ops.cast(pixels > 0, p.dtype)
-    smallest = ops.min(ops.where(pixels > 0, pixels, float("inf")))
-    # Only their ratios matter; relative to the rarest class they are neither tiny nor huge.
-    weights = present * ops.square(ops.where(pixels > 0, smallest, 0.0) / ops.maximum(pixels, 1.0))
-    hits = ops.sum(weights * ops.sum(p * truth, axis=PIXELS))
-    sizes = ops.sum(weights * ops.sum(p + truth, axis=PIXELS))
-    return ops.max(present) * (1.0 - 2.0 * hits / ops.maximum(sizes, TINY))
+    present, hits, false_positives, false_negatives = _overlap(mask, logits, class_weights)
+    smallest = ops.min(ops.where(present > 0, present, float("inf")))
+    weights = ops.where(present > 0, ops.square(smallest / ops.maximum(present, 1.0)), 0.0)
+    misses = false_positives + false_negatives
+    total = ops.sum(weights * (2.0 * hits + misses))
+    return ops.sum(weights * misses) / ops.maximum(total, 1.0)  # at least 1 where a class counts
 
 
-def _tversky_index(
-    mask: Tensor, logits: Tensor, class_weights: Sequence[float], alpha: float, beta: float
-) -> tuple[Tensor, Tensor]:
-    """TP / (TP + α FP + β FN) of each class, and 1 for those that the truth holds; both (5,)."""
-    truth, p = _truth_and_probabilities(mask, logits, class_weights)
-    hits = ops.sum(p * truth, axis=PIXELS)
-    false_positives = ops.sum(p * (1.0 - truth), axis=PIXELS)
-    false_negatives = ops.sum((1.0 - p) * truth, axis=PIXELS)
-    costs = hits + alpha * false_positives + beta * false_negatives
-    present = ops.cast(ops.sum(truth, axis=PIXELS) > 0, p.dtype)
-    return hits / ops.maximum(costs, TINY), present
-
-
-def _truth_and_probabilities(
+def _overlap(
     mask: Tensor, logits: Tensor, class_weights: Sequence[float]
-) -> tuple[Tensor, Tensor]:
-    """One-hot truth and softmax, both (B, H, W, 5) and 0 on pixels that are not labelled."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Σ t, TP, FP and FN of each class over labelled pixels, (5,) each."""
     truth, logits = one_hot_and_logits(mask, logits)
-    counts = labelled(truth, class_weights)[..., None]
-    return truth * counts, ops.softmax(logits) * counts
+    labelled = labelled_pixels(truth, class_weights)
+    truth = truth * labelled
+    p = ops.softmax(logits) * labelled
+
+    pixels = (0, 1, 2)
+    return (
+        ops.sum(truth, axis=pixels),
+        ops.sum(p * truth, axis=pixels),
+        ops.sum(p * (1.0 - truth), axis=pixels),
+        ops.sum((1.0 - p) * truth, axis=pixels),
+    )
