@@ -1,5 +1,7 @@
 """Datasets: add, cleaning report, class shares, split, and the tiles themselves."""
 
+from functools import partial
+
 import streamlit as st
 
 from marsseg import services
@@ -28,10 +30,6 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     data_import.render_add_dataset(start)
 
 
-def importing() -> bool:
-    return any(not job.is_done for job in services.list_imports())
-
-
 def show(dataset: str) -> None:
     st.session_state[keys.DATASET] = dataset
 
@@ -45,7 +43,7 @@ live.refresh(
     lambda: data_import.render_imports(
         services.list_imports(), shown=name, on_dismiss=services.dismiss_import, on_show=show
     ),
-    importing,
+    lambda: any(not job.is_done for job in services.list_imports()),
     every=0.5,
 )
 if data_import.has_news(services.list_imports()):
@@ -58,15 +56,11 @@ try:
     report = services.dataset_report(lab, name)
     tiles = services.dataset_tiles(lab, name)
     data_page.render_facts(report)
-    overview, cleaning, browser, augmentation = st.tabs(
-        ["Overview", "Cleaning report", "Tiles", keys.AUGMENT_TAB], key=keys.DATA_TABS, bind="query-params"
-    )
+    overview, cleaning, browser, augmentation = data_page.render_tabs()
     if overview.open:
         with overview:
             data_page.render_shares(report)
-            split = data_page.render_split(
-                lambda split: services.split_summary(lab, split), DataConfig(dataset=name)
-            )
+            split = data_page.render_split(partial(services.split_summary, lab), DataConfig(dataset=name))
             if split is not None:
                 leaks.render_leak_summary(lambda: services.find_leaks(lab, split), tiles)
     elif cleaning.open:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from marsseg.config import RunConfig
 from marsseg.data.arrays import open_arrays
-from marsseg.data.augmenting import TilePool
 from marsseg.services.datasets import split_for
 from marsseg.services.lab import Lab
+
+if TYPE_CHECKING:
+    from marsseg.data.augmenting import TilePool
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,5 +80,7 @@ def preview_augmentation(
 @lru_cache(maxsize=4)
 def _pool(folder: Path, rows: tuple[int, ...]) -> TilePool:
     """The training tiles; kept, as cutting out their rocks takes a moment."""
+    from marsseg.data.augmenting import TilePool  # brings SciPy, which no other page waits for
+
     arrays = open_arrays(folder)
     return TilePool(arrays.images, arrays.masks, np.array(rows, np.int64))

@@ -89,9 +89,16 @@ def group_runs(runs: Sequence[RunRecord], totals: Mapping[str, np.ndarray], spli
     members: defaultdict[str, dict[Hashable, RunRecord]] = defaultdict(dict)
     for run in reversed(runs):
         key = run.fingerprint if run.status is RunStatus.COMPLETED else run.id
-        train = run.config.train
-        members[key][(train.seed, run.config.data.fold, None if train.deterministic else run.id)] = run
+        members[key][_what_repeats(run)] = run
     return [_group(key, tuple(repeats.values()), totals, split) for key, repeats in members.items()]
+
+
+def _what_repeats(run: RunRecord) -> Hashable:
+    """Runs of one configuration that are alike in this are copies of each other."""
+    if run.config.combine.is_on:
+        return frozenset(run.config.combine.members)
+    train = run.config.train
+    return train.seed, run.config.data.fold, None if train.deterministic else run.id
 
 
 def _group(key: str, runs: tuple[RunRecord, ...], totals: Mapping[str, np.ndarray], split: Split) -> RunGroup:

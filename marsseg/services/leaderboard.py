@@ -15,6 +15,7 @@ from marsseg.config import describe
 from marsseg.config.describe import FIELDS, format_value
 from marsseg.errors import NotFoundError
 from marsseg.metrics import Decoding, Lens, Split, class_iou, mean_iou, mean_of_known
+from marsseg.services.combining import shared_values
 from marsseg.services.comparing import Delta, RunGroup, deltas_to, group_runs
 from marsseg.services.lab import Lab
 from marsseg.services.pooling import FoldState, fold_state
@@ -137,7 +138,7 @@ def _ranked(lab: Lab, query: LeaderboardQuery, version: int) -> Leaderboard:
     runs = [
         run
         for run in lab.store.list_runs(statuses=_RANKED, archived=False)
-        if run.id in totals and run.best_epoch
+        if run.id in totals and (run.best_epoch or run.config.combine.is_on)
     ]
     dataset = _dataset(lab, query, runs)
     groups = group_runs([run for run in runs if run.dataset_name == dataset], totals, query.split)
@@ -146,7 +147,7 @@ def _ranked(lab: Lab, query: LeaderboardQuery, version: int) -> Leaderboard:
     baseline = _baseline(query, groups)
     ranked = sorted(groups, key=lambda group: _rank(group.score(query.lens)), reverse=True)
     deltas = deltas_to(lab, baseline, ranked, lens=query.lens, split=query.split, decoding=query.decoding)
-    rows = tuple(_row(group, baseline, deltas.get(group.key), query) for group in ranked)
+    rows = tuple(_row(group, baseline, deltas.get(group.key), query, _values(lab, group)) for group in ranked)
     return Leaderboard(query, dataset, baseline.key, rows, _toggles(rows), version)
 
 
@@ -187,7 +188,23 @@ def _rank(score: float) -> float:
     return -1.0 if math.isnan(score) else score
 
 
-def _row(group: RunGroup, baseline: RunGroup, delta: Delta | None, query: LeaderboardQuery) -> LeaderboardRow:
+def _values(lab: Lab, group: RunGroup) -> dict[str, Any]:
+    """Effective configuration; of a combination, what all its members share, and how they are combined."""
+    if not group.config.combine.is_on:
+        return group.config.effective()
+    members = [lab.store.find_run(run_id) for run_id in group.config.combine.members]
+    known = [member.config for member in members if member is not None]
+    how = {path: value for path, value in group.config.effective().items() if path.startswith("combine.")}
+    return {**(shared_values(known) if known else {}), **how}
+
+
+def _row(
+    group: RunGroup,
+    baseline: RunGroup,
+    delta: Delta | None,
+    query: LeaderboardQuery,
+    values: Mapping[str, Any],
+) -> LeaderboardRow:
     score, sd = mean_and_sd([mean_iou(total, query.lens) for total in group.totals])
     seconds = [run.train_seconds for run in group.runs if run.train_seconds is not None]
     return LeaderboardRow(
@@ -203,7 +220,7 @@ def _row(group: RunGroup, baseline: RunGroup, delta: Delta | None, query: Leader
         sd=sd,
         class_iou=tuple(mean_of_known(class_iou(np.stack(group.totals), query.lens), axis=0).tolist()),
         delta=delta,
-        values=group.config.effective(),
+        values=values,
         parameters=group.runs[-1].parameters,
         seconds=float(np.mean(seconds)) if seconds else None,
     )
@@ -213,6 +230,8 @@ def _name(group: RunGroup, baseline: RunGroup) -> str:
     """A name that a person typed for all repeats wins; else what differs from the baseline of this board."""
     typed = {run.config.name for run in group.runs}
     name = typed.pop() if len(typed) == 1 else ""
+    if group.config.combine.is_on:
+        name = name or group.runs[0].name
     name = name or describe(group.config, baseline.config)
     if group is baseline:
         name = group.runs[0].name

@@ -85,7 +85,7 @@ def pools_of(runs: Sequence[RunRecord], split: Split) -> tuple[Pool, ...]:
     Args:
         runs: the runs of one configuration.
     """
-    if split != "validation" or not runs[0].config.data.folds:
+    if split != "validation" or not _has_folds(runs[0]):
         return tuple((run,) for run in runs)
     pools: defaultdict[tuple[int, int], list[RunRecord]] = defaultdict(list)
     seen: defaultdict[tuple[int, int], int] = defaultdict(int)
@@ -99,15 +99,20 @@ def pools_of(runs: Sequence[RunRecord], split: Split) -> tuple[Pool, ...]:
 
 def fold_state(runs: Sequence[RunRecord], pools: Sequence[Pool], split: Split) -> FoldState | None:
     """How far the folds of one configuration have come; None where it has none."""
-    planned = runs[0].config.data.folds
-    if not planned:
+    if not _has_folds(runs[0]):
         return None
+    planned = runs[0].config.data.folds
     seeds = len({run.seed for run in runs})
     if split == "validation":
         return FoldState(
             planned, len(pools[0]), pooled=True, seeds=len(pools), all_seeds=max(seeds, len(pools))
         )
     return FoldState(planned, len(runs), pooled=False, seeds=seeds, all_seeds=seeds)
+
+
+def _has_folds(run: RunRecord) -> bool:
+    """A combination of folds is one network, tested as a whole."""
+    return bool(run.config.data.folds) and not run.config.combine.is_on
 
 
 def pooled(judged: Sequence[Judged]) -> Judged:

@@ -25,6 +25,11 @@ from marsseg.store.tables import DatasetRow, EpochRow, NeedRow, RunRow, StudyRow
 from marsseg.store.texts import new_run_id, require_wishes, storable, tidy_name, tidy_notes, tidy_tags
 from marsseg.store.transitions import refusal
 
+_CHANGED_BY_EXTENSION = (
+    *("config", "fingerprint", "reason", "archived"),
+    *("started_at", "finished_at", "heartbeat_at"),
+)
+
 
 class RunTable(StorePart):
     """The runs themselves, whatever state they are in."""
@@ -143,6 +148,8 @@ class RunTable(StorePart):
     def request_stop(self, run_id: str, *, now: bool = False) -> RunRecord:
         """Ask an active run to end at the next batch; a queued one is cancelled on the spot.
 
+        A completed run that was queued to be extended is completed again.
+
         Args:
             run_id: which run.
             now: end without evaluation and export; may follow a request without it.
@@ -207,6 +214,7 @@ class RunTable(StorePart):
                     f"Run {run_id} followed a cosine of {config.train.epochs} epochs, and a longer one would "
                     "have had other learning rates from the start; clone it with more epochs instead."
                 )
+            row.before_extension = {name: getattr(row, name) for name in _CHANGED_BY_EXTENSION}
             config = _extended(config, last, epochs)
             row.config = config.model_dump_json()
             row.fingerprint = config.fingerprint(_tiles_identity(session, row))
@@ -231,6 +239,12 @@ class RunTable(StorePart):
                 self._add_event(session, "deleted", f"Run “{row.name}” ({run_id}) deleted.")
 
     def _cancel(self, session: Session, row: RunRow) -> None:
+        if row.before_extension:
+            for name, value in row.before_extension.items():
+                setattr(row, name, value)
+            row.status, row.before_extension = RunStatus.COMPLETED, None
+            self._add_event(session, RunStatus.COMPLETED, "Not extended after all; it is as before.", row.id)
+            return
         row.status, row.reason = RunStatus.STOPPED, "Cancelled before it started."
         row.finished_at = self._clock()
         self._add_event(session, RunStatus.STOPPED, row.reason, row.id)

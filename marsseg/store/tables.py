@@ -121,6 +121,7 @@ class RunRow(Base):
     notes: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
     tags: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'"))
     archived: Mapped[bool] = mapped_column(default=False, server_default=false())
+    before_extension: Mapped[dict[str, Any] | None]
 
 
 class NeedRow(Base):

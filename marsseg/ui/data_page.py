@@ -22,6 +22,12 @@ THUMBNAILS = 6
 TILES_A_PAGE = 12
 
 
+def render_tabs() -> Sequence[Any]:
+    """The page's tabs, of which the one in the address is open: overview, cleaning, tiles, augmentation."""
+    names = ["Overview", "Cleaning report", "Tiles", keys.AUGMENT_TAB]
+    return st.tabs(names, key=keys.DATA_TABS, bind="query-params")
+
+
 def render_facts(report: DatasetReport) -> None:
     """The counts that matter, in one line."""
     facts = (

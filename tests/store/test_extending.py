@@ -116,3 +116,32 @@ def test_a_cosine_that_has_come_to_its_end_is_not_made_longer(
     with pytest.raises(StateError, match=r"followed a cosine of 4 epochs.*clone it with more epochs"):
         store.extend_run(run.id, 2)
     assert store.get_run(run.id) == run
+
+
+def test_an_extension_that_is_called_off_leaves_the_run_as_it_was(
+    store: RunStore, dataset: DatasetRecord
+) -> None:
+    run = completed_run(store, dataset, epochs=3, planned=10)
+    store.extend_run(run.id, 2)
+    back = store.request_stop(run.id)
+    assert (back.status, back.reason, back.config, back.fingerprint, back.finished_at, back.best_epoch) == (
+        RunStatus.COMPLETED,
+        run.reason,
+        run.config,
+        run.fingerprint,
+        run.finished_at,
+        run.best_epoch,
+    )
+    assert store.queue() == []
+    assert store.extend_run(run.id, 1).config.train.epochs == 4
+
+
+def test_an_extension_under_way_is_stopped_like_any_run(store: RunStore, dataset: DatasetRecord) -> None:
+    run = completed_run(store, dataset)
+    store.extend_run(run.id, 2)
+    _, token = claim(store)
+    store.worker_started(run.id, token, identity(token))
+    store.finish(run.id, token, RunStatus.STOPPED, "Asked to.")
+    store.requeue(run.id)
+    assert store.request_stop(run.id).status is RunStatus.STOPPED
+    assert store.get_run(run.id).config.train.epochs == 6

@@ -1,4 +1,4 @@
-"""Runs that cannot begin before others have ended, as those that combine them."""
+"""Runs that cannot begin before others have ended; what an extended run was before."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column("runs", sa.Column("before_extension", sa.JSON()))
     op.create_table(
         "needs",
         sa.Column("run_id", sa.String(16), nullable=False),
@@ -28,3 +29,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("ix_needs_needed_id", "needs")
     op.drop_table("needs")
+    with op.batch_alter_table("runs") as batch:
+        batch.drop_column("before_extension")
