@@ -79,6 +79,7 @@ def test_what_is_refused_anyway_is_not_asked_about(answered: Answer, lab: Lab, s
 def test_strays_are_asked_about(answered: Answer, lab: Lab) -> None:
     stray = lab.settings.run_dir("r-00000000")
     stray.mkdir()
+    os.utime(stray, (10**9, 10**9))
     assert answered("n\n", "db", "check", "--remove-strays").status == 1
     assert stray.exists()
     assert answered("y\n", "db", "check", "--remove-strays").status == 0
