@@ -66,7 +66,7 @@ class Workbench:
     def ours(self, epoch: int) -> float:
         """Seconds of a step in the trainer's own loop, with a heartbeat beside it."""
         with Heartbeat(self.reporter, self.stop):
-            return timed(lambda: self.trainer._train_batches(epoch)) / STEPS
+            return timed(lambda: self.trainer._train_batches(epoch, Watch(1e-4))) / STEPS
 
     def bare(self, epoch: int) -> float:
         """Seconds of a step with nothing around it."""
@@ -82,7 +82,11 @@ class Workbench:
     def _train(self, epoch: int) -> None:
         train = self.config.train
         for images, masks in self.trainer.material.training.training_batches(
-            train.batch_size, seed=train.seed, epoch=epoch, flips=self.config.data
+            train.batch_size,
+            seed=train.seed,
+            epoch=epoch,
+            flips=self.config.data,
+            augment=self.config.augment,
         ):
             float(self.trainer.model.train_on_batch(images, masks))
 

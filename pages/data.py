@@ -1,11 +1,14 @@
 """Datasets: add, cleaning report, class shares, split, and the tiles themselves."""
 
+from functools import partial
+
 import streamlit as st
 
 from marsseg import services
 from marsseg.config import DataConfig
 from marsseg.errors import MarsSegError
-from marsseg.ui import data_import, data_page, keys, live, shell
+from marsseg.presets import PRESETS
+from marsseg.ui import augment_view, data_import, data_page, form_sources, keys, leaks, live, shell
 
 shell.begin_page(__file__)
 lab = services.open_lab()
@@ -27,14 +30,6 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     data_import.render_add_dataset(start)
 
 
-def importing() -> bool:
-    return any(not job.is_done for job in services.list_imports())
-
-
-def dismiss(job_id: int) -> None:
-    services.dismiss_import(job_id)
-
-
 def show(dataset: str) -> None:
     st.session_state[keys.DATASET] = dataset
 
@@ -45,8 +40,10 @@ def decide(group_id: str, keep: bool) -> None:
 
 live.refresh(
     "data.imports",
-    lambda: data_import.render_imports(services.list_imports(), shown=name, on_dismiss=dismiss, on_show=show),
-    importing,
+    lambda: data_import.render_imports(
+        services.list_imports(), shown=name, on_dismiss=services.dismiss_import, on_show=show
+    ),
+    lambda: any(not job.is_done for job in services.list_imports()),
     every=0.5,
 )
 if data_import.has_news(services.list_imports()):
@@ -59,16 +56,20 @@ try:
     report = services.dataset_report(lab, name)
     tiles = services.dataset_tiles(lab, name)
     data_page.render_facts(report)
-    overview, cleaning, browser = st.tabs(
-        ["Overview", "Cleaning report", "Tiles"], key=keys.DATA_TABS, bind="query-params"
-    )
+    overview, cleaning, browser, augmentation = data_page.render_tabs()
     if overview.open:
         with overview:
             data_page.render_shares(report)
-            data_page.render_split(lambda split: services.split_summary(lab, split), DataConfig(dataset=name))
+            split = data_page.render_split(partial(services.split_summary, lab), DataConfig(dataset=name))
+            if split is not None:
+                leaks.render_leak_summary(lambda: services.find_leaks(lab, split), tiles)
     elif cleaning.open:
         with cleaning:
             data_page.render_groups(report, tiles, decide)
+    elif augmentation.open:
+        with augmentation:
+            form_sources.fill_first(PRESETS, names)
+            augment_view.render_augmentation(name, lambda *which: services.preview_augmentation(lab, *which))
     else:
         with browser:
             data_page.render_browser(report, tiles)

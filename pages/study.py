@@ -5,7 +5,7 @@ import streamlit as st
 from marsseg import services
 from marsseg.errors import MarsSegError
 from marsseg.presets import PRESETS
-from marsseg.ui import keys, shell, state, study_plan
+from marsseg.ui import keys, leaks, shell, state, study_plan
 
 shell.begin_page(__file__)
 lab = services.open_lab()
@@ -25,8 +25,9 @@ with setup:
     choice = study_plan.render_setup(PRESETS, datasets, services.TOGGLES)
 
 try:
-    planned = services.plan_ablation(choice.baseline, choice.toggles, choice.repeats)
+    planned = services.plan_ablation(choice.baseline, choice.toggles, choice.repeats, choice.folds)
     seconds = services.plan_seconds(lab, planned)
+    found = leaks.look(lambda: services.find_leaks(lab, planned[0].config))
 except MarsSegError as error:
     with plan:
         shell.render_error(error)
@@ -34,7 +35,7 @@ except MarsSegError as error:
 
 
 def queue() -> None:
-    study, runs = services.submit_study(lab, choice.name, choice.baseline, planned)
+    study, runs = services.submit_study(lab, choice.name, planned[0].config, planned)
     state.remember(keys.RUN, runs[0].id)
     shell.flash(f"{len(runs)} runs are queued as “{study.name}”.")
 
@@ -44,7 +45,10 @@ def start() -> None:
 
 
 with plan:
-    study_plan.render_plan(planned, choice.baseline, seconds)
+    study_plan.render_plan(planned, planned[0].config, seconds)
+    leaks.render_leaks(
+        found, services.dataset_tiles(lab, planned[0].config.data.dataset), key=keys.STUDY_LEAKS
+    )
     st.button(
         f"Start {len(planned)} runs" if len(planned) > 1 else "Start",
         type="primary",

@@ -7,7 +7,7 @@ import streamlit as st
 from marsseg import services
 from marsseg.errors import ConfigError, MarsSegError
 from marsseg.presets import PRESETS
-from marsseg.ui import form_sources, forms, keys, run_preview, shell, state
+from marsseg.ui import augment_view, form_sources, forms, keys, leaks, run_preview, shell, state
 
 shell.begin_page(__file__)
 lab = services.open_lab()
@@ -20,6 +20,7 @@ settings, summary = st.columns([3, 2], gap="medium")
 with settings:
     form_sources.render_sources(PRESETS, runs, datasets, partial(services.clone_config, lab))
     config, problems = forms.render_form(options={"data.dataset": datasets}, exclude={"name"})
+    augment_view.render_link()
 
 
 def start() -> None:
@@ -55,6 +56,7 @@ with summary, st.container(border=True):
     if config is not None:
         try:
             preview = services.preview(lab, config, priority=priority)
+            found = leaks.look(lambda: services.find_leaks(lab, config))
         except MarsSegError as error:
             shell.render_error(error)
     st.button(
@@ -68,4 +70,5 @@ with summary, st.container(border=True):
     )
     if preview is not None and config is not None:
         run_preview.render_time(preview, services.run_share(lab), repeats)
+        leaks.render_leaks(found, services.dataset_tiles(lab, config.data.dataset), key=keys.TRAIN_LEAKS)
         run_preview.render_preview(config, preview)

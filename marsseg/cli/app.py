@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from marsseg import __version__
-from marsseg.cli import board, datasets, db, presets, queue, runs, scheduler, train, use
+from marsseg.cli import board, combine, datasets, db, presets, queue, runs, scheduler, study, train, use
 from marsseg.cli.output import complain
 from marsseg.errors import ConfigError, MarsSegError
 
@@ -51,6 +51,8 @@ app = typer.Typer(
 )
 app.add_typer(datasets.app, name="datasets")
 app.command("train")(train.train)
+app.command("combine")(combine.combine)
+app.command("study")(study.study)
 app.add_typer(runs.app, name="runs")
 app.add_typer(queue.app, name="queue")
 app.command("leaderboard")(board.leaderboard)

@@ -51,11 +51,13 @@ def _print_board(board: Leaderboard) -> None:
 
     inform(" · ".join(f"{title.lower()} {value}" for title, value in board_context(board).items()))
     numbers = ["#", "Mean IoU", "n", "Δ points", *CLASS_NAMES, "Parameters", "Time"]
-    columns = ["#", "Name", *numbers[1:], "ID"]
-    print_table(columns, [_cells(rank, row) for rank, row in enumerate(board.rows, start=1)], right=numbers)
+    basis = ["Scored over"] if board.has_folds else []
+    columns = ["#", "Name", *numbers[1:], *basis, "ID"]
+    rows = [_cells(rank, row, basis=board.has_folds) for rank, row in enumerate(board.rows, start=1)]
+    print_table(columns, rows, right=numbers)
 
 
-def _cells(rank: int, row: LeaderboardRow) -> list[str]:
+def _cells(rank: int, row: LeaderboardRow, *, basis: bool) -> list[str]:
     spread = "" if row.sd is None else f" ± {row.sd:.3f}"
     return [
         str(rank),
@@ -66,6 +68,7 @@ def _cells(rank: int, row: LeaderboardRow) -> list[str]:
         *map(score, row.class_iou),
         whole(row.parameters),
         duration(row.seconds),
+        *([row.basis] if basis else []),
         row.run_ids[-1],
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from marsseg.cli.output import JsonOption, inform, print_facts, print_json, prin
 from marsseg.cli.text import percent, whole
 
 if TYPE_CHECKING:
+    from marsseg.services import LeakReport
     from marsseg.store.records import DatasetRecord
 
 app = typer.Typer(no_args_is_help=True, help="The tiles to learn from.")
@@ -80,6 +82,48 @@ def show(
         print_json(document)
     else:
         _print_dataset(document)
+
+
+@app.command("leaks")
+def leaks(
+    *,
+    name: Annotated[str, typer.Argument(help="A dataset's name, or the beginning of its sha256.")],
+    validation: Annotated[float, typer.Option(help="Validation share, as `data.validation_fraction`.")] = 0.1,
+    test: Annotated[float, typer.Option(help="Test share, as `data.test_fraction`.")] = 0.1,
+    split_seed: Annotated[int, typer.Option(help="Draws the split, as `data.split_seed`.")] = 0,
+    folds: Annotated[int, typer.Option(help="0, or the number of folds, as `data.folds`.")] = 0,
+    fold: Annotated[int, typer.Option(help="Which fold validates, from 0.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Show near-duplicate tiles and source images that a split divides between its parts."""
+    from marsseg import services
+    from marsseg.config import parse_values
+
+    wanted = {"dataset": name, "validation_fraction": validation, "test_fraction": test}
+    wanted |= {"split_seed": split_seed, "folds": folds, "fold": fold}
+    config = parse_values({f"data.{field}": value for field, value in wanted.items()})
+    with progress_bar() as progress:
+        report = services.find_leaks(services.open_lab(), config, progress=progress)
+    if as_json:
+        print_json({**asdict(report), "warning": report.warning})
+    else:
+        _print_leaks(report)
+
+
+def _print_leaks(report: LeakReport) -> None:
+    rows = [
+        [f"{pair.similarity:.3f}", pair.mirrored or "no"]
+        + [f"{row} ({part})" for row, part in zip(pair.rows, pair.parts, strict=True)]
+        for pair in report.pairs
+    ]
+    if rows:
+        print_table(["Similarity", "Mirrored", "Tile", "And tile"], rows, right=["Similarity"])
+    torn = [[str(torn.group), ", ".join(f"{n} {part}" for part, n in torn.tiles)] for torn in report.groups]
+    if torn:
+        print_table(["Source image", "Tiles"], torn)
+    inform(report.warning or "Nothing leaks: no near-duplicate and no source image is divided between parts.")
+    if not report.knows_sources:
+        inform("The source does not say which tiles were cut from one image, so these may be divided.")
 
 
 def _kept(record: DatasetRecord) -> int:

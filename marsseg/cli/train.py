@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from marsseg.cli.options import Assignments, JsonOption, Name, Seed, WaitOption
-from marsseg.cli.watching import started
+from marsseg.cli.watching import started, warn_of_leaks
 
 if TYPE_CHECKING:
     from marsseg.config import RunConfig
@@ -34,6 +34,13 @@ def train(
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads; by default its share of the cores.")
     ] = None,
+    two_stages: Annotated[
+        bool,
+        typer.Option(
+            "--two-stages",
+            help="Train background against terrain, then the terrain classes, and combine both.",
+        ),
+    ] = False,
     wait: WaitOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -43,21 +50,27 @@ def train(
     """
     from marsseg import services
 
-    start, title = _starting_point(preset, config)
-    chosen = _changed(start, assignments or [], dataset, seed)
+    start, title = starting_point(preset, config)
+    chosen = changed(start, assignments or [], dataset, seed)
     lab = services.open_lab()
+    warn_of_leaks(lab, chosen)
+    wishes = services.Wishes(priority, threads, note, tuple(tag or ()))
+    if two_stages:
+        stages = services.submit_two_stages(lab, chosen, name=name or title or "", wishes=wishes)
+        started(lab, stages.combined, wait=wait, as_json=as_json)
+        return
     run = services.submit(
         lab,
         chosen,
         name=name,
         baseline=start if title else None,
         baseline_name=title or "",
-        wishes=services.Wishes(priority, threads, note, tuple(tag or ())),
+        wishes=wishes,
     )
     started(lab, run, wait=wait, as_json=as_json)
 
 
-def _starting_point(preset: str | None, file: Path | None) -> tuple[RunConfig, str | None]:
+def starting_point(preset: str | None, file: Path | None) -> tuple[RunConfig, str | None]:
     """The configuration to start from, and the preset's title if it is one."""
     from marsseg.config import parse_config
     from marsseg.errors import NotFoundError
@@ -75,7 +88,8 @@ def _starting_point(preset: str | None, file: Path | None) -> tuple[RunConfig, s
         raise NotFoundError(f"{file} cannot be read ({error.strerror}); check the path.") from error
 
 
-def _changed(start: RunConfig, assignments: list[str], dataset: str | None, seed: int | None) -> RunConfig:
+def changed(start: RunConfig, assignments: list[str], dataset: str | None, seed: int | None) -> RunConfig:
+    """The configuration with what the options say."""
     from marsseg.config import apply_overrides
 
     config = apply_overrides(start, assignments)

@@ -10,10 +10,21 @@ from marsseg.cli.output import inform, print_facts, print_json, progress_bar
 from marsseg.cli.text import duration
 
 if TYPE_CHECKING:
+    from marsseg.config import RunConfig
     from marsseg.services import Lab
     from marsseg.store.records import Progress, RunRecord
 
 _POLL_SECONDS = 0.5
+
+
+def warn_of_leaks(lab: Lab, config: RunConfig) -> None:
+    """Say on stderr what the split divides that belongs together; nothing if it divides nothing."""
+    from marsseg import services
+
+    with progress_bar() as progress:
+        report = services.find_leaks(lab, config, progress=progress)
+    if report.warning:
+        inform(f"Warning: {report.warning}")
 
 
 def started(lab: Lab, run: RunRecord, *, wait: bool, as_json: bool) -> None:

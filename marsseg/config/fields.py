@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,9 +30,9 @@ class When:
     values: tuple[Any, ...] = ()
     unless: tuple[Any, ...] = ()
 
-    def holds(self, section: BaseModel | dict[str, Any]) -> bool:
+    def holds(self, section: BaseModel | Mapping[str, Any]) -> bool:
         """Whether the sibling's value in `section` (a model, or raw form values) lets the field matter."""
-        value = section.get(self.field) if isinstance(section, dict) else getattr(section, self.field)
+        value = getattr(section, self.field) if isinstance(section, BaseModel) else section.get(self.field)
         if value in self.unless:
             return False
         return value in self.values if self.values else bool(value)
@@ -48,8 +49,11 @@ class Ui:
         short: how a run's name calls the field; the label in lower case unless told otherwise.
         step: what one press of + or - changes.
         number_format: printf format of a number widget.
-        when: condition under which the field matters at all.
+        when: condition under which the field matters at all; of several, one must hold.
         names_run: whether a difference in this field belongs in a run's name.
+        is_later: the field came after the first stored runs. They behave as with its default, which is
+            therefore left out of fingerprints.
+        in_form: whether it is a widget; what combines finished runs is chosen among them instead.
     """
 
     label: str
@@ -58,13 +62,40 @@ class Ui:
     short: str = ""
     step: float | None = None
     number_format: str | None = None
-    when: When | None = None
+    when: When | tuple[When, ...] | None = None
     names_run: bool = True
+    is_later: bool = False
+    in_form: bool = True
 
     @property
     def short_name(self) -> str:
         """The name used in descriptions of a run."""
         return self.short or self.label.lower()
+
+    @property
+    def conditions(self) -> tuple[When, ...]:
+        """The alternatives of `when`; the first names the field that this one belongs to."""
+        if self.when is None:
+            return ()
+        return self.when if isinstance(self.when, tuple) else (self.when,)
+
+
+def ui_of(section: type[BaseModel], name: str) -> Ui:
+    """How a field of a section is shown."""
+    return next(m for m in section.model_fields[name].metadata if isinstance(m, Ui))
+
+
+def matters(section: type[BaseModel], name: str, values: BaseModel | Mapping[str, Any]) -> bool:
+    """Whether a field has a say: one of its conditions holds, and the field in that condition has a say too.
+
+    Args:
+        section: the type that declares the field.
+        values: the section itself, or raw form values by field name.
+    """
+    conditions = ui_of(section, name).conditions
+    return not conditions or any(
+        condition.holds(values) and matters(section, condition.field, values) for condition in conditions
+    )
 
 
 def refuse(field: str, sentence: str) -> PydanticCustomError:

@@ -10,11 +10,18 @@ from marsseg.config.fields import Section, Ui, When, refuse
 
 NonNegative = Annotated[float, Field(ge=0, le=1000)]
 """Far above any use, and far below what makes a sum of them infinite."""
+TERMS = (
+    *("cross_entropy", "focal", "dice", "generalized_dice", "tversky", "focal_tversky"),
+    *("lovasz", "boundary", "top_k"),
+)
+"""The fields that hold the weight of a term."""
+WEIGHTED_TERMS = ("cross_entropy", "focal", "top_k")
+"""Those that class weights scale pixel by pixel; to the others a weight above 0 says labelled, no more."""
 Weights5 = tuple[NonNegative, NonNegative, NonNegative, NonNegative, NonNegative]
 
 
 class ClassWeightConfig(Section):
-    """How much each class counts in cross-entropy and focal loss."""
+    """How much each class counts in the terms that add up pixel by pixel (`WEIGHTED_TERMS`)."""
 
     mode: Annotated[
         Literal["none", "inverse_frequency", "effective_number", "manual"],
@@ -47,6 +54,11 @@ class ClassWeightConfig(Section):
            when=When("mode", ("manual",)), step=0.1),
     ] = (0.0, 1.0, 1.0, 1.0, 1.0)  # fmt: skip
 
+    @property
+    def background_counts(self) -> bool:
+        """Whether pixels of background have a say in the loss."""
+        return bool(self.manual[0] if self.mode == "manual" else self.background)
+
     @model_validator(mode="after")
     def _some_class_counts(self) -> ClassWeightConfig:
         if self.mode == "manual" and not any(self.manual):
@@ -55,7 +67,7 @@ class ClassWeightConfig(Section):
 
 
 class LossConfig(Section):
-    """The loss: Σ weight · term over four terms; a weight of 0 switches a term off."""
+    """The loss: Σ weight · term; a weight of 0 switches a term off."""
 
     cross_entropy: Annotated[
         NonNegative,
@@ -90,27 +102,70 @@ class LossConfig(Section):
         Ui("Dice", "Weight of the Dice term: overlap per class, alike for rare and common ones; 0 "
            "switches it off.", short="Dice", step=0.25),
     ] = 0.0  # fmt: skip
+    generalized_dice: Annotated[
+        NonNegative,
+        Ui("Generalised Dice", "Weight of the Dice term that counts each class by 1 / its squared size in "
+           "the batch (Sudre 2017); 0 switches it off.", short="GDice", step=0.25, is_later=True),
+    ] = 0.0  # fmt: skip
     tversky: Annotated[
         NonNegative,
         Ui("Tversky", "Weight of the Tversky term: Dice with a price for each kind of error; 0 "
            "switches it off.", short="Tversky", step=0.25),
     ] = 0.0  # fmt: skip
+    focal_tversky: Annotated[
+        NonNegative,
+        Ui("Focal Tversky", "Weight of the Tversky term that looks harder at classes done badly (Abraham "
+           "2019); 0 switches it off.", short="focal Tversky", step=0.25, is_later=True),
+    ] = 0.0  # fmt: skip
+    focal_tversky_gamma: Annotated[
+        float,
+        Field(ge=0.5, le=5),
+        Ui("Focal Tversky gamma", "Each class's (1 − index) is raised to 1 / gamma; 4/3 in the paper, 1 is "
+           "plain Tversky.", short="focal Tversky γ", step=0.1, when=When("focal_tversky"), is_later=True),
+    ] = 4 / 3  # fmt: skip
     tversky_alpha: Annotated[
         NonNegative,
         Ui("Tversky alpha", "Price of a false positive.", short="Tversky α", step=0.1,
-           when=When("tversky")),
+           when=(When("tversky"), When("focal_tversky"))),
     ] = 0.3  # fmt: skip
     tversky_beta: Annotated[
         NonNegative,
         Ui("Tversky beta", "Price of a false negative.", short="Tversky β", step=0.1,
-           when=When("tversky")),
+           when=(When("tversky"), When("focal_tversky"))),
     ] = 0.7  # fmt: skip
+    lovasz: Annotated[
+        NonNegative,
+        Ui("Lovász-softmax", "Weight of the term that follows IoU itself (Berman 2018); 0 switches it off.",
+           short="Lovász", step=0.25, is_later=True),
+    ] = 0.0  # fmt: skip
+    boundary: Annotated[
+        NonNegative,
+        Ui("Boundary", "Weight of the term that compares the outlines of classes (Bokhovkin 2019); 0 "
+           "switches it off.", short="boundary", step=0.25, is_later=True),
+    ] = 0.0  # fmt: skip
+    boundary_tolerance: Annotated[
+        int,
+        Field(ge=1, le=15),
+        Ui("Boundary tolerance", "How far apart two outlines may be and still match.", unit="pixels",
+           short="tolerance", when=When("boundary"), is_later=True),
+    ] = 2  # fmt: skip
+    top_k: Annotated[
+        NonNegative,
+        Ui("Hard pixels", "Weight of cross-entropy over the hardest pixels alone (top-k, Wu 2016); 0 "
+           "switches it off.", short="top-k", step=0.25, is_later=True),
+    ] = 0.0  # fmt: skip
+    top_k_share: Annotated[
+        float,
+        Field(gt=0, le=1),
+        Ui("Share of hard pixels", "How many of the labelled pixels of a batch count as hard.",
+           short="k", step=0.05, when=When("top_k"), is_later=True),
+    ] = 0.2  # fmt: skip
     class_weights: ClassWeightConfig = ClassWeightConfig()
 
     @model_validator(mode="after")
     def _some_term_counts(self) -> LossConfig:
-        if not (self.cross_entropy or self.focal or self.dice or self.tversky):
+        if not any(getattr(self, term) for term in TERMS):
             raise refuse("cross_entropy", "All loss weights are 0, so nothing would be learned; raise one.")
-        if self.tversky and not (self.tversky_alpha or self.tversky_beta):
+        if (self.tversky or self.focal_tversky) and not (self.tversky_alpha or self.tversky_beta):
             raise refuse("tversky_beta", "Tversky alpha and beta are both 0; raise one of them.")
         return self

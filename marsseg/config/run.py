@@ -6,13 +6,17 @@ import hashlib
 import json
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
-from marsseg.config.fields import Section, Ui
+from marsseg.config.augment import AugmentConfig
+from marsseg.config.combine import CombineConfig
+from marsseg.config.data import DataConfig
+from marsseg.config.fields import Section, Ui, matters, refuse
 from marsseg.config.loss import LossConfig
-from marsseg.config.sections import DataConfig, ModelConfig, TrainConfig
+from marsseg.config.model import ModelConfig
+from marsseg.config.train import TrainConfig
 
-REPEAT_FIELDS = frozenset({"name", "train.seed", "data.fold"})
+REPEAT_FIELDS = frozenset({"name", "train.seed", "data.fold", "combine.members"})
 """Fields in which runs may differ and still be repeats of each other."""
 
 
@@ -27,7 +31,19 @@ class RunConfig(Section):
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
     data: DataConfig = DataConfig()
+    augment: AugmentConfig = AugmentConfig()
     train: TrainConfig = TrainConfig()
+    combine: CombineConfig = CombineConfig()
+
+    @model_validator(mode="after")
+    def _background_can_be_learned(self) -> RunConfig:
+        if self.data.target == "background" and not self.loss.class_weights.background_counts:
+            raise refuse(
+                "loss.class_weights.background",
+                "A weight of 0 leaves background out of the loss, and background is all that this run is to "
+                "learn; use 1.",
+            )
+        return self
 
     def flat(self) -> dict[str, Any]:
         """All fields by dotted path, in declaration order."""
@@ -44,7 +60,7 @@ class RunConfig(Section):
             dataset_identity: what stands for the tiles themselves instead of the dataset's name,
                 see `DatasetRecord.identity`.
         """
-        canonical = {k: v for k, v in self.effective().items() if k not in REPEAT_FIELDS}
+        canonical = {k: v for k, v in _without_later_defaults(self).items() if k not in REPEAT_FIELDS}
         canonical["data.dataset"] = dataset_identity
         text = json.dumps(canonical, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -67,13 +83,23 @@ class RunConfig(Section):
 def flatten(section: BaseModel, prefix: str = "", *, only_effective: bool = False) -> dict[str, Any]:
     """Field values of a section by dotted path; a tuple stays one value."""
     flat: dict[str, Any] = {}
-    for name, info in type(section).model_fields.items():
+    for name in type(section).model_fields:
         value = getattr(section, name)
         if isinstance(value, BaseModel):
             flat |= flatten(value, f"{prefix}{name}.", only_effective=only_effective)
             continue
-        ui = next((m for m in info.metadata if isinstance(m, Ui)), None)
-        if only_effective and ui and ui.when and not ui.when.holds(section):
+        if only_effective and not matters(type(section), name, section):
             continue
         flat[f"{prefix}{name}"] = value
     return flat
+
+
+def _without_later_defaults(config: RunConfig) -> dict[str, Any]:
+    """The effective values, but for defaults of fields that the first stored runs did not have."""
+    from marsseg.config.describe import FIELDS
+
+    return {
+        path: value
+        for path, value in config.effective().items()
+        if not (FIELDS[path].ui.is_later and value == FIELDS[path].info.default)
+    }

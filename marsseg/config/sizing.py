@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from marsseg.classes import N_CLASSES, TILE_HEIGHT, TILE_WIDTH
-from marsseg.config.sections import ModelConfig
+from marsseg.config.model import ModelConfig
 
 
 @dataclass(frozen=True, slots=True)

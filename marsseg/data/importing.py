@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from marsseg.classes import N_CLASSES, TILE_HEIGHT, TILE_WIDTH
 from marsseg.data.arrays import open_arrays
 from marsseg.data.cleaning import count_classes_per_image, find_outlier_groups
+from marsseg.data.duplicates import CACHE, find_duplicates, write_duplicates
 from marsseg.data.formats import KNOWN_FILES, TileSource, open_source
 from marsseg.data.npy import NpyWriter
 from marsseg.data.progress import Report, ignore_progress, part
@@ -193,11 +194,13 @@ def _sync(folder: Path) -> None:
 def _write(tiles: TileSource, sha256: str, folder: Path, report: Report) -> dict[str, Any]:
     """Write all arrays and `meta.json` into `folder` and return the meta."""
     share = tiles.pairs / (tiles.pairs + tiles.test_images)
-    measured = _write_pairs(tiles, folder, part(report, 0.0, 0.95 * share))
+    measured = _write_pairs(tiles, folder, part(report, 0.0, 0.9 * share))
     with NpyWriter(folder / "test_images.npy", (tiles.test_images, *TILE)) as writer:
-        for images in tiles.read_test_images(part(report, 0.95 * share, 0.95)):
+        for images in tiles.read_test_images(part(report, 0.9 * share, 0.9)):
             writer.append(images)
-    report(0.95, "Looking for outliers")
+    labelled: NDArray[np.uint8] = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+    write_duplicates(folder / CACHE, find_duplicates(labelled, part(report, 0.9, 0.98)))
+    report(0.98, "Looking for outliers")
     masks: NDArray[np.uint8] = np.load(folder / "masks.npy", mmap_mode="r", allow_pickle=False)
     outliers = [
         {"id": g.id, "rows": list(g.rows), "mask_classes": list(g.mask_classes)}

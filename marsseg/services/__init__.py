@@ -1,5 +1,6 @@
 """The use cases of the lab: pages, terminal and tests all come in by this door."""
 
+from marsseg.services.augmenting import AugmentationPreview, ChangedTile, preview_augmentation
 from marsseg.services.board_formats import board_cells, board_columns, board_context, leaderboard_text
 from marsseg.services.care import (
     LabHealth,
@@ -10,6 +11,7 @@ from marsseg.services.care import (
     remove_strays,
     vacuum_store,
 )
+from marsseg.services.combining import TwoStages, combine, combined_name, shared_values, submit_two_stages
 from marsseg.services.comparing import Delta
 from marsseg.services.datasets import (
     AddedDataset,
@@ -66,8 +68,10 @@ from marsseg.services.leaderboard import (
     make_query,
     scored_datasets,
 )
+from marsseg.services.leaks import LeakPair, LeakReport, TornGroup, find_leaks
 from marsseg.services.machine import RunShare, run_share
 from marsseg.services.masks import MAX_RUNS, MaskComparison, TileView, mask_comparison
+from marsseg.services.pooling import FoldState
 from marsseg.services.previewing import RunPreview, preview
 from marsseg.services.reproducing import Reproduction, reproduce
 from marsseg.services.runs import (
@@ -96,6 +100,7 @@ from marsseg.services.studies import (
     Toggle,
     demo_ablation,
     demo_baseline,
+    find_toggle,
     plan_ablation,
     plan_seconds,
     submit_demo_ablation,
@@ -110,15 +115,20 @@ __all__ = [
     "TOGGLES",
     "Activity",
     "AddedDataset",
+    "AugmentationPreview",
+    "ChangedTile",
     "DatasetReport",
     "Deletion",
     "Delta",
+    "FoldState",
     "ImportJob",
     "Lab",
     "LabHealth",
     "Leaderboard",
     "LeaderboardQuery",
     "LeaderboardRow",
+    "LeakPair",
+    "LeakReport",
     "MaskComparison",
     "OutlierGroupView",
     "PlannedRun",
@@ -132,6 +142,8 @@ __all__ = [
     "Stray",
     "TileView",
     "Toggle",
+    "TornGroup",
+    "TwoStages",
     "Waiting",
     "Wishes",
     "active_runs",
@@ -146,6 +158,8 @@ __all__ = [
     "check_lab",
     "checkpoints_dir",
     "clone_config",
+    "combine",
+    "combined_name",
     "dataset_document",
     "dataset_report",
     "dataset_tiles",
@@ -155,7 +169,9 @@ __all__ = [
     "dismiss_import",
     "extend",
     "filter_board",
+    "find_leaks",
     "find_run",
+    "find_toggle",
     "finished_runs",
     "get_run",
     "keep_group",
@@ -179,6 +195,7 @@ __all__ = [
     "plan_deletion",
     "plan_seconds",
     "preview",
+    "preview_augmentation",
     "queue",
     "read_log",
     "read_previews",
@@ -201,6 +218,7 @@ __all__ = [
     "set_notes",
     "set_priority",
     "set_tags",
+    "shared_values",
     "split_of",
     "split_summary",
     "start_import",
@@ -211,6 +229,7 @@ __all__ = [
     "submit_demo_ablation",
     "submit_repeats",
     "submit_study",
+    "submit_two_stages",
     "tag_runs",
     "timeline",
     "usable_runs",

@@ -13,6 +13,7 @@ from marsseg.classes import CLASS_NAMES
 from marsseg.config.describe import FIELDS, format_value
 from marsseg.errors import NotFoundError
 from marsseg.services.leaderboard import Leaderboard, LeaderboardRow
+from marsseg.services.pooling import FoldState
 
 BoardFormat = Literal["json", "csv", "md", "latex"]
 _FORMULA = re.compile(r"[=@\t\r]|[+-](?=\d|.*[|!(='\"])")
@@ -48,7 +49,8 @@ def board_columns(board: Leaderboard) -> list[str]:
     """Column titles of the text table."""
     toggles = [FIELDS[path].ui.label for path in board.toggles]
     classes = [f"IoU {name}" for name in CLASS_NAMES]
-    return ["Rank", "Name", "Mean IoU", "sd", "n", "Δ", "Δ low", "Δ high", *classes, *toggles,
+    basis = ["Scored over"] if board.has_folds else []
+    return ["Rank", "Name", "Mean IoU", "sd", "n", *basis, "Δ", "Δ low", "Δ high", *classes, *toggles,
             "Parameters", "Seconds", "Runs"]  # fmt: skip
 
 
@@ -71,10 +73,10 @@ def _sentence(board: Leaderboard) -> str:
 
 def board_cells(board: Leaderboard) -> list[list[str]]:
     """Rows of the text table; an unknown value is empty."""
-    return [_cells(rank, row, board.toggles) for rank, row in enumerate(board.rows, start=1)]
+    return [_cells(rank, row, board) for rank, row in enumerate(board.rows, start=1)]
 
 
-def _cells(rank: int, row: LeaderboardRow, toggles: tuple[str, ...]) -> list[str]:
+def _cells(rank: int, row: LeaderboardRow, board: Leaderboard) -> list[str]:
     delta = row.delta
     return [
         str(rank),
@@ -82,11 +84,12 @@ def _cells(rank: int, row: LeaderboardRow, toggles: tuple[str, ...]) -> list[str
         _number(row.score),
         _number(row.sd),
         str(row.n),
+        *([row.basis] if board.has_folds else []),
         _number(delta.value if delta else None, "+.4f"),
         _number(delta.low if delta else None, "+.4f"),
         _number(delta.high if delta else None, "+.4f"),
         *(_number(iou) for iou in row.class_iou),
-        *("" if row.values.get(path) is None else format_value(row.values[path]) for path in toggles),
+        *("" if row.values.get(path) is None else format_value(row.values[path]) for path in board.toggles),
         "" if row.parameters is None else str(row.parameters),
         _number(row.seconds, ".1f"),
         " ".join(row.run_ids),
@@ -136,6 +139,8 @@ def _document(rank: int, row: LeaderboardRow, toggles: tuple[str, ...]) -> dict[
         "fingerprint": row.fingerprint,
         "runs": list(row.run_ids),
         "n": row.n,
+        "scored_over": row.basis,
+        "folds": row.folds and _folds(row.folds),
         "is_baseline": row.is_baseline,
         "stopped_early": row.is_partial,
         "mean_iou": _plain(row.score),
@@ -145,6 +150,16 @@ def _document(rank: int, row: LeaderboardRow, toggles: tuple[str, ...]) -> dict[
         "toggles": {path: row.values.get(path) for path in toggles},
         "parameters": row.parameters,
         "seconds": _plain(row.seconds),
+    }
+
+
+def _folds(folds: FoldState) -> dict[str, Any]:
+    return {
+        "planned": folds.planned,
+        "done": folds.done,
+        "pooled": folds.pooled,
+        "seeds": folds.seeds,
+        "complete": folds.is_complete,
     }
 
 

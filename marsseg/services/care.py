@@ -123,11 +123,12 @@ def _missing(settings: Settings, known: Inventory) -> Iterator[str]:
 
 def _missing_of(run: KnownRun, folder: Path) -> Iterator[str]:
     called = f"Run {run.id} (“{run.name}”)"
-    if run.checkpoint and not _is_whole(folder / "checkpoints" / run.checkpoint):
-        yield (
-            f"{called} has lost its checkpoint {run.checkpoint}, or it is damaged: resumed or extended, the "
-            "run goes on from an earlier one, or begins anew."
-        )
+    for name in run.checkpoints:
+        if not _is_whole(folder / "checkpoints" / name):
+            yield (
+                f"{called} has lost its checkpoint {name}, or it is damaged: resumed or extended, the run "
+                "goes on from what is left."
+            )
     if run.is_completed and run.evaluated and not (folder / "model.onnx").is_file():
         yield f"{called} has lost its network model.onnx: it cannot segment images."
     for split, decoding in run.evaluated:

@@ -12,7 +12,8 @@ import numpy as np
 from marsseg.config import RunConfig
 from marsseg.metrics import Decoding, Lens, Split, mean_iou
 from marsseg.services.lab import Lab
-from marsseg.statistics import common_images, mean_and_sd, paired_difference
+from marsseg.services.pooling import Pool, pooled, pools_of
+from marsseg.statistics import Judged, common_images, mean_and_sd, paired_difference
 from marsseg.store.records import EvaluationRecord, RunRecord, RunStatus
 
 MAX_INTERVALS = 50
@@ -37,10 +38,18 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class RunGroup:
-    """What becomes a row: its key, its runs, the oldest first, and their summed confusion matrices."""
+    """What becomes a row.
+
+    Args:
+        key: fingerprint, or id of a run that was stopped early.
+        runs: its runs, the oldest first.
+        pools: the runs behind each score: one by one, or the folds of one seed together.
+        totals: the summed confusion matrix of each pool.
+    """
 
     key: str
     runs: tuple[RunRecord, ...]
+    pools: tuple[Pool, ...]
     totals: tuple[np.ndarray, ...]
 
     @property
@@ -58,15 +67,16 @@ class RunGroup:
         """What decides on which tiles the runs were judged."""
         return frozenset(
             (run.dropped_rows, *(run.config.effective().get(path) for path in _SPLIT_FIELDS))
-            for run in self.runs
+            for pool in self.pools
+            for run in pool
         )
 
     def score(self, lens: Lens) -> float:
-        """Mean over repeats; NaN where nothing counts."""
+        """Mean over repeats, folds pooled on the validation split; NaN where nothing counts."""
         return mean_and_sd([mean_iou(total, lens) for total in self.totals])[0]
 
 
-def group_runs(runs: Sequence[RunRecord], totals: Mapping[str, np.ndarray]) -> list[RunGroup]:
+def group_runs(runs: Sequence[RunRecord], totals: Mapping[str, np.ndarray], split: Split) -> list[RunGroup]:
     """Completed runs by fingerprint, and each stopped run alone; oldest group first.
 
     Of deterministic runs with one seed and fold the latest counts: the others are copies, and a deviation
@@ -74,14 +84,28 @@ def group_runs(runs: Sequence[RunRecord], totals: Mapping[str, np.ndarray]) -> l
 
     Args:
         runs: newest first.
+        totals: confusion matrix of each run, summed over the split, by id.
     """
     members: defaultdict[str, dict[Hashable, RunRecord]] = defaultdict(dict)
     for run in reversed(runs):
         key = run.fingerprint if run.status is RunStatus.COMPLETED else run.id
-        train = run.config.train
-        members[key][(train.seed, run.config.data.fold, None if train.deterministic else run.id)] = run
-    groups = [(key, tuple(repeats.values())) for key, repeats in members.items()]
-    return [RunGroup(key, repeats, tuple(totals[run.id] for run in repeats)) for key, repeats in groups]
+        members[key][_what_repeats(run)] = run
+    return [_group(key, tuple(repeats.values()), totals, split) for key, repeats in members.items()]
+
+
+def _what_repeats(run: RunRecord) -> Hashable:
+    """Runs of one configuration that are alike in this are copies of each other."""
+    if run.config.combine.is_on:
+        return frozenset(run.config.combine.members)
+    train = run.config.train
+    return train.seed, run.config.data.fold, None if train.deterministic else run.id
+
+
+def _group(key: str, runs: tuple[RunRecord, ...], totals: Mapping[str, np.ndarray], split: Split) -> RunGroup:
+    pools = pools_of(runs, split)
+    return RunGroup(
+        key, runs, pools, tuple(np.sum([totals[run.id] for run in pool], axis=0) for pool in pools)
+    )
 
 
 def deltas_to(
@@ -109,11 +133,17 @@ def _delta(
     group: RunGroup, baseline: RunGroup, judged: Mapping[str, EvaluationRecord], lens: Lens
 ) -> Delta | None:
     """The difference with its bootstrap interval over the images that both groups were judged on."""
-    ours, theirs = ([judged[run.id] for run in side.runs if run.id in judged] for side in (group, baseline))
+    ours, theirs = (_judged(side, judged) for side in (group, baseline))
     if common_images(ours, theirs) < 2:
         return None
     difference = paired_difference(ours, theirs, lens)
     return None if math.isnan(difference.delta) else Delta(difference.delta, difference.low, difference.high)
+
+
+def _judged(group: RunGroup, judged: Mapping[str, EvaluationRecord]) -> list[Judged]:
+    """One judgement a pool, of all images that its runs were judged on."""
+    known = [[judged[run.id] for run in pool if run.id in judged] for pool in group.pools]
+    return [pooled(pool) for pool in known if pool]
 
 
 def _plain_delta(group: RunGroup, baseline: RunGroup, lens: Lens) -> Delta | None:

@@ -15,8 +15,10 @@ from marsseg.config import describe
 from marsseg.config.describe import FIELDS, format_value
 from marsseg.errors import NotFoundError
 from marsseg.metrics import Decoding, Lens, Split, class_iou, mean_iou, mean_of_known
+from marsseg.services.combining import shared_values
 from marsseg.services.comparing import Delta, RunGroup, deltas_to, group_runs
 from marsseg.services.lab import Lab
+from marsseg.services.pooling import FoldState, fold_state
 from marsseg.statistics import mean_and_sd
 from marsseg.store.records import RunRecord, RunStatus
 
@@ -48,8 +50,10 @@ class LeaderboardRow:
         name: what differs from the baseline, or the name that a person gave.
         is_baseline: whether the others are compared to this one.
         is_partial: whether this is a run that was stopped before its last epoch.
+        n: how many scores were averaged: repeats, where folds pooled are one score.
+        folds: how far its folds have come, and whether they are pooled; None without folds.
         score: mean over repeats of mean IoU, 0 to 1; NaN where no class counts.
-        sd: standard deviation over repeats; None for a single run.
+        sd: standard deviation over repeats; None for a single one.
         class_iou: five means over repeats, NaN where a class does not count.
         delta: None for the baseline itself, and where too few images were judged by both.
         values: effective configuration by dotted path.
@@ -62,6 +66,8 @@ class LeaderboardRow:
     is_baseline: bool
     is_partial: bool
     run_ids: tuple[str, ...]
+    n: int
+    folds: FoldState | None
     score: float
     sd: float | None
     class_iou: tuple[float, ...]
@@ -71,9 +77,11 @@ class LeaderboardRow:
     seconds: float | None
 
     @property
-    def n(self) -> int:
-        """How many repeats."""
-        return len(self.run_ids)
+    def basis(self) -> str:
+        """What its score is made of, such as "5 folds pooled" or "mean ± sd over 3 runs"."""
+        if self.folds is not None:
+            return self.folds.words
+        return "1 run" if self.n == 1 else f"mean ± sd over {self.n} runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +99,11 @@ class Leaderboard:
     rows: tuple[LeaderboardRow, ...]
     toggles: tuple[str, ...]
     version: int
+
+    @property
+    def has_folds(self) -> bool:
+        """Whether any row speaks of folds, so that each needs to say what its score is made of."""
+        return any(row.folds is not None for row in self.rows)
 
 
 def make_query(lens: str, decoding: str, split: str, **rest: str | None) -> LeaderboardQuery:
@@ -125,16 +138,16 @@ def _ranked(lab: Lab, query: LeaderboardQuery, version: int) -> Leaderboard:
     runs = [
         run
         for run in lab.store.list_runs(statuses=_RANKED, archived=False)
-        if run.id in totals and run.best_epoch
+        if run.id in totals and (run.best_epoch or run.config.combine.is_on)
     ]
     dataset = _dataset(lab, query, runs)
-    groups = group_runs([run for run in runs if run.dataset_name == dataset], totals)
+    groups = group_runs([run for run in runs if run.dataset_name == dataset], totals, query.split)
     if not groups:
         return Leaderboard(query, dataset, None, (), (), version)
     baseline = _baseline(query, groups)
     ranked = sorted(groups, key=lambda group: _rank(group.score(query.lens)), reverse=True)
     deltas = deltas_to(lab, baseline, ranked, lens=query.lens, split=query.split, decoding=query.decoding)
-    rows = tuple(_row(group, baseline, deltas.get(group.key), query.lens) for group in ranked)
+    rows = tuple(_row(group, baseline, deltas.get(group.key), query, _values(lab, group)) for group in ranked)
     return Leaderboard(query, dataset, baseline.key, rows, _toggles(rows), version)
 
 
@@ -175,8 +188,24 @@ def _rank(score: float) -> float:
     return -1.0 if math.isnan(score) else score
 
 
-def _row(group: RunGroup, baseline: RunGroup, delta: Delta | None, lens: Lens) -> LeaderboardRow:
-    score, sd = mean_and_sd([mean_iou(total, lens) for total in group.totals])
+def _values(lab: Lab, group: RunGroup) -> dict[str, Any]:
+    """Effective configuration; of a combination, what all its members share, and how they are combined."""
+    if not group.config.combine.is_on:
+        return group.config.effective()
+    members = [lab.store.find_run(run_id) for run_id in group.config.combine.members]
+    known = [member.config for member in members if member is not None]
+    how = {path: value for path, value in group.config.effective().items() if path.startswith("combine.")}
+    return {**(shared_values(known) if known else {}), **how}
+
+
+def _row(
+    group: RunGroup,
+    baseline: RunGroup,
+    delta: Delta | None,
+    query: LeaderboardQuery,
+    values: Mapping[str, Any],
+) -> LeaderboardRow:
+    score, sd = mean_and_sd([mean_iou(total, query.lens) for total in group.totals])
     seconds = [run.train_seconds for run in group.runs if run.train_seconds is not None]
     return LeaderboardRow(
         key=group.key,
@@ -185,11 +214,13 @@ def _row(group: RunGroup, baseline: RunGroup, delta: Delta | None, lens: Lens) -
         is_baseline=group is baseline,
         is_partial=group.is_partial,
         run_ids=tuple(run.id for run in group.runs),
+        n=len(group.pools),
+        folds=fold_state(group.runs, group.pools, query.split),
         score=score,
         sd=sd,
-        class_iou=tuple(mean_of_known(class_iou(np.stack(group.totals), lens), axis=0).tolist()),
+        class_iou=tuple(mean_of_known(class_iou(np.stack(group.totals), query.lens), axis=0).tolist()),
         delta=delta,
-        values=group.config.effective(),
+        values=values,
         parameters=group.runs[-1].parameters,
         seconds=float(np.mean(seconds)) if seconds else None,
     )
@@ -199,6 +230,8 @@ def _name(group: RunGroup, baseline: RunGroup) -> str:
     """A name that a person typed for all repeats wins; else what differs from the baseline of this board."""
     typed = {run.config.name for run in group.runs}
     name = typed.pop() if len(typed) == 1 else ""
+    if group.config.combine.is_on:
+        name = name or group.runs[0].name
     name = name or describe(group.config, baseline.config)
     if group is baseline:
         name = group.runs[0].name

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from statistics import median
 
 from marsseg.classes import CLASS_NAMES
-from marsseg.config import RunConfig
+from marsseg.config import LossConfig, RunConfig
+from marsseg.config.fields import ui_of
+from marsseg.config.loss import TERMS, WEIGHTED_TERMS
+from marsseg.config.machine import require_gpu
 from marsseg.config.sizing import NetworkSize, network_size
 from marsseg.data.weights import class_weights
+from marsseg.execution.devices import list_gpus
 from marsseg.services.datasets import SplitPart, pixel_counts, split_for, split_summary
 from marsseg.services.lab import Lab
 from marsseg.services.waiting import Waiting, waiting
@@ -45,9 +49,11 @@ def preview(lab: Lab, config: RunConfig, *, priority: int = 0) -> RunPreview:
     """Work out what a valid configuration would do, without starting anything.
 
     Raises:
+        ConfigError: it asks for a GPU, and there is none.
         NotFoundError: the dataset is unknown.
         DatasetError: the dataset cannot be read or split, or fills no batch.
     """
+    require_gpu(config, gpus=len(list_gpus()))
     record = lab.store.get_dataset(config.data.dataset)
     split = split_for(lab, config)
     counts = pixel_counts(lab, record)[split.train].sum(axis=0)
@@ -89,9 +95,40 @@ def _warnings(config: RunConfig, weights: tuple[float, ...], parts: tuple[SplitP
         )
     if config.loss.class_weights.background > 0 and config.loss.class_weights.mode != "manual":
         warnings.append("Background counts in the loss, but the terrain and course lenses do not reward it.")
+    if config.loss.class_weights.mode != "none":
+        warnings += _reach_of_class_weights(config.loss)
     if config.data.flip_vertical:
         warnings.append("Flipping up-down turns horizon and shadows over; check that it helps.")
-    if config.train.plateau_patience >= config.train.epochs and config.train.plateau_factor < 1:
+    train = config.train
+    has_plateau = train.schedule == "plateau" and train.plateau_factor < 1
+    if has_plateau and train.plateau_patience >= train.epochs:
         warnings.append("The run ends before the plateau rule can lower the learning rate.")
+    if train.warmup_epochs >= train.epochs:
+        warnings.append("The run ends before the learning rate has risen to its full height.")
     warnings += [f"The {part.name} part holds no big rock." for part in parts if not part.with_big_rock]
     return warnings
+
+
+def _reach_of_class_weights(loss: LossConfig) -> list[str]:
+    """A sentence on the switched-on terms that class weights do not scale, if there are any."""
+    on = [term for term in TERMS if getattr(loss, term)]
+    scaled = [_in_a_sentence(term) for term in on if term in WEIGHTED_TERMS]
+    alike = [_in_a_sentence(term) for term in on if term not in (*WEIGHTED_TERMS, "generalized_dice")]
+    rest = []
+    if alike:
+        rest.append(f"{_joined(alike)} {'counts' if len(alike) == 1 else 'count'} every labelled class alike")
+    if loss.generalized_dice:
+        rest.append(f"{_in_a_sentence('generalized_dice')} goes by the size of a class in the batch")
+    reach = f"act on {_joined(scaled)} only" if scaled else "only say which classes are labelled"
+    return [f"Class weights {reach}; {_joined(rest)}."] if rest else []
+
+
+def _in_a_sentence(term: str) -> str:
+    """Label of a term as it reads within a sentence: small, unless it is a person's name."""
+    label = ui_of(LossConfig, term).label
+    return label if label.startswith(("Dice", "Lovász", "Tversky")) else label[0].lower() + label[1:]
+
+
+def _joined(parts: list[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

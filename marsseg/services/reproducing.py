@@ -44,19 +44,29 @@ def reproduce(lab: Lab, run_id: str) -> Reproduction:
     """
     run = get_run(lab, run_id)
     dataset = lab.store.get_dataset(run.dataset_id)
-    words = ["python", "-m", "marsseg", "train", "--preset", "default", "--wait"]
-    words += ["--dataset", dataset.sha256[:_SHA_DIGITS], "--seed", str(run.seed)]
-    if run.threads is not None:
-        words += ["--threads", str(run.threads)]
-    for path, value in _changes(run.config).items():
-        words += ["--set", f"{path}={json.dumps(value)}"]
     return Reproduction(
-        command=shlex.join(words),
+        command=shlex.join(_combining(run) if run.config.combine.is_on else _training(run, dataset.sha256)),
         commit=run.provenance.get("git_commit"),
         dirty=bool(run.provenance.get("git_dirty")),
         dataset_sha256=dataset.sha256,
         notes=tuple(_notes(run, dataset.dropped_rows)),
     )
+
+
+def _combining(run: RunRecord) -> list[str]:
+    combination = run.config.combine
+    words = ["python", "-m", "marsseg", "combine", *combination.members, "--rule", combination.rule]
+    return [*words, *(["--flips"] if combination.flips else []), "--wait"]
+
+
+def _training(run: RunRecord, sha256: str) -> list[str]:
+    words = ["python", "-m", "marsseg", "train", "--preset", "default", "--wait"]
+    words += ["--dataset", sha256[:_SHA_DIGITS], "--seed", str(run.seed)]
+    if run.threads is not None:
+        words += ["--threads", str(run.threads)]
+    for path, value in _changes(run.config).items():
+        words += ["--set", f"{path}={json.dumps(value)}"]
+    return words
 
 
 def _changes(config: RunConfig) -> dict[str, Any]:

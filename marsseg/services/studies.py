@@ -1,7 +1,8 @@
-"""Ablation studies: several runs that each change one thing in a baseline."""
+"""Ablation studies: several runs that each change one thing in a baseline, on one split or on all folds."""
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from typing import Any
 
 from marsseg.config import RunConfig, describe
 from marsseg.config.describe import UNCHANGED
-from marsseg.errors import ConfigError
+from marsseg.errors import ConfigError, NotFoundError
 from marsseg.presets import get_preset
 from marsseg.services.lab import DEMO_DATASET, Lab
 from marsseg.services.previewing import preview
@@ -56,24 +57,52 @@ class PlannedRun:
     config: RunConfig
 
 
-def plan_ablation(baseline: RunConfig, toggles: Sequence[Toggle], repeats: int = 1) -> list[PlannedRun]:
-    """The baseline and each changed baseline, `repeats` times with consecutive seeds.
+def plan_ablation(
+    baseline: RunConfig, toggles: Sequence[Toggle], repeats: int = 1, folds: int | None = None
+) -> list[PlannedRun]:
+    """The baseline and each changed baseline, `repeats` times with consecutive seeds, on every fold.
 
     Toggles that the baseline has already are left out, since they would change nothing.
 
+    Args:
+        folds: divide the tiles outside the test part into this many folds, each of which validates once;
+            0 for a single split; None for what the baseline says.
+
     Raises:
-        ConfigError: a changed baseline cannot work, or `repeats` is below 1.
+        ConfigError: a changed baseline cannot work, `repeats` is below 1, or `folds` is 1 or above 20.
     """
+    if folds is not None:
+        baseline = baseline.with_values({"data.folds": folds, "data.fold": 0})
     if repeats < 1:
         raise ConfigError({"repeats": f"must be at least 1; got {repeats}."})
     changed = [toggle.apply(baseline) for toggle in toggles]
     variants = [baseline, *(config for config in changed if config.effective() != baseline.effective())]
     seeds = range(baseline.train.seed, baseline.train.seed + repeats)
+    each_fold = range(baseline.data.folds or 1)
     return [
-        PlannedRun(cut_name(describe(config, baseline)), config.with_values({"train.seed": seed, "name": ""}))
-        for seed in seeds
+        PlannedRun(
+            cut_name(describe(config, baseline)),
+            config.with_values({"train.seed": seed, "data.fold": fold, "name": ""}),
+        )
+        for seed, fold in itertools.product(seeds, each_fold)
         for config in variants
     ]
+
+
+def find_toggle(label: str) -> Toggle:
+    """The one change whose label begins so, whatever the case of its letters.
+
+    Raises:
+        NotFoundError: none does, or several do.
+    """
+    wanted = label.strip().casefold()
+    exact = [toggle for toggle in TOGGLES if toggle.label.casefold() == wanted]
+    found = exact or [toggle for toggle in TOGGLES if wanted and toggle.label.casefold().startswith(wanted)]
+    if len(found) != 1:
+        known = ", ".join(toggle.label for toggle in found or TOGGLES)
+        what = "Several changes begin with" if found else "There is no change"
+        raise NotFoundError(f"{what} {label!r}; choose one of: {known}.")
+    return found[0]
 
 
 def plan_seconds(lab: Lab, planned: Sequence[PlannedRun]) -> float:

@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass, replace
 
 from marsseg.config import RunConfig, describe
 from marsseg.config.describe import UNCHANGED
+from marsseg.config.machine import require_gpu
+from marsseg.errors import ConfigError
+from marsseg.execution.devices import list_gpus
 from marsseg.services.datasets import split_for
 from marsseg.services.lab import Lab, wake
 from marsseg.store.records import NewRun, RunRecord
@@ -47,12 +50,15 @@ def submit(
         baseline_name: what the baseline is called, and so is a run that does what the baseline does.
 
     Raises:
+        ConfigError: the configuration asks for a GPU, and there is none; or it combines runs instead of
+            training one.
         NotFoundError: the configuration names no known dataset.
         DatasetError: the dataset is gone from disk, or too small for the split.
     """
+    _require_training(config)
     config = _with_typed_name(config, name)
     called = run_name(config, baseline=baseline, baseline_name=baseline_name)
-    return queue_runs(lab, [_wished(prepare_run(lab, config, called), wishes)])[0]
+    return queue_runs(lab, [wished(prepare_run(lab, config, called), wishes)])[0]
 
 
 def submit_repeats(
@@ -69,7 +75,7 @@ def submit_repeats(
     config = _with_typed_name(config, name)
     called = run_name(config, baseline=baseline, baseline_name=baseline_name)
     configs = [config.with_values({"train.seed": seed}) for seed in seeds]
-    return queue_runs(lab, [_wished(prepare_run(lab, each, called), wishes) for each in configs])
+    return queue_runs(lab, [wished(prepare_run(lab, each, called), wishes) for each in configs])
 
 
 def queue_runs(lab: Lab, prepared: Iterable[NewRun]) -> list[RunRecord]:
@@ -80,12 +86,15 @@ def queue_runs(lab: Lab, prepared: Iterable[NewRun]) -> list[RunRecord]:
 
 
 def prepare_run(lab: Lab, config: RunConfig, name: str) -> NewRun:
-    """Check that a run can work with its dataset as it is now, and fix what it leaves out.
+    """Check that a run can work on this machine with its dataset as it is now, and fix what it leaves out.
 
     Raises:
+        ConfigError: it asks for a GPU, and there is none.
         NotFoundError: the configuration names no known dataset.
         DatasetError: the dataset is gone from disk, or too small for the split.
     """
+    if not config.combine.is_on:
+        require_gpu(config, gpus=len(list_gpus()))
     dataset = lab.store.get_dataset(config.data.dataset)
     config = config.with_values({"data.dataset": dataset.name})
     split_for(lab, config)
@@ -98,7 +107,18 @@ def prepare_run(lab: Lab, config: RunConfig, name: str) -> NewRun:
     )
 
 
-def _wished(new: NewRun, wishes: Wishes | None) -> NewRun:
+def _require_training(config: RunConfig) -> None:
+    if config.combine.is_on:
+        raise ConfigError(
+            {
+                "combine.rule": "runs are not combined by training; use `python -m marsseg combine`, or "
+                "choose them on the Runs page."
+            }
+        )
+
+
+def wished(new: NewRun, wishes: Wishes | None) -> NewRun:
+    """The run, treated as wished."""
     return new if wishes is None else replace(new, **asdict(wishes))
 
 

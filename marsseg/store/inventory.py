@@ -14,10 +14,9 @@ from marsseg.store.schema import find_revision, refuse_unknown
 _RUNS = "SELECT id, name, status FROM runs ORDER BY number"
 _DATASETS = "SELECT sha256, name FROM datasets ORDER BY id"
 _EVALUATIONS = "SELECT run_id, split, decoding FROM evaluations ORDER BY run_id, split, decoding"
-_CHECKPOINTS = """
-SELECT run_id, checkpoint FROM epochs AS later
-WHERE checkpoint IS NOT NULL AND epoch = (SELECT max(epoch) FROM epochs WHERE run_id = later.run_id)
-"""
+_CHECKPOINTS = (
+    "SELECT run_id, checkpoint, val_terrain_miou FROM epochs WHERE checkpoint IS NOT NULL ORDER BY epoch"
+)
 _WITHOUT_CHECKPOINTS = "0001"
 
 
@@ -26,7 +25,7 @@ class KnownRun:
     """What must be in the folder of a run.
 
     Args:
-        checkpoint: file name of the checkpoint that it would go on from; None when none is recorded.
+        checkpoints: file names of what it would go on from, and of its best epoch, as far as recorded.
         evaluated: split and decoding of each of its evaluations.
         is_active: a worker may be changing its files right now.
         is_completed: it ended well, and so with an exported network.
@@ -34,7 +33,7 @@ class KnownRun:
 
     id: str
     name: str
-    checkpoint: str | None
+    checkpoints: tuple[str, ...]
     evaluated: tuple[tuple[str, str], ...]
     is_active: bool
     is_completed: bool
@@ -59,11 +58,11 @@ def take_inventory(database: Database) -> Inventory:
         refuse_unknown(revision, database.where)
         if revision is None:
             return Inventory((), {})
-        saved = {} if revision == _WITHOUT_CHECKPOINTS else _pairs(session, _CHECKPOINTS)
+        saved = {} if revision == _WITHOUT_CHECKPOINTS else _last_and_best(session)
         return Inventory(_known_runs(session, saved), _pairs(session, _DATASETS))
 
 
-def _known_runs(session: Session, checkpoints: dict[str, str]) -> tuple[KnownRun, ...]:
+def _known_runs(session: Session, checkpoints: dict[str, tuple[str, ...]]) -> tuple[KnownRun, ...]:
     evaluated: dict[str, list[tuple[str, str]]] = {}
     for run_id, split, decoding in session.execute(text(_EVALUATIONS)):
         evaluated.setdefault(str(run_id), []).append((str(split), str(decoding)))
@@ -71,13 +70,28 @@ def _known_runs(session: Session, checkpoints: dict[str, str]) -> tuple[KnownRun
         KnownRun(
             id=str(run_id),
             name=str(name),
-            checkpoint=checkpoints.get(str(run_id)),
+            checkpoints=checkpoints.get(str(run_id), ()),
             evaluated=tuple(evaluated.get(str(run_id), ())),
             is_active=status in ACTIVE,
             is_completed=status == RunStatus.COMPLETED,
         )
         for run_id, name, status in session.execute(text(_RUNS))
     )
+
+
+def _last_and_best(session: Session) -> dict[str, tuple[str, ...]]:
+    """Names of each run's last checkpoint and of the one with the best score, the first of equal ones."""
+    last: dict[str, str] = {}
+    best: dict[str, tuple[float, str]] = {}
+    for run_id, name, score in session.execute(text(_CHECKPOINTS)):
+        last[str(run_id)] = str(name)
+        value = -1.0 if score is None else float(str(score))
+        if value > best.get(str(run_id), (-1.0, ""))[0]:
+            best[str(run_id)] = (value, str(name))
+    return {
+        run_id: tuple(dict.fromkeys([name, *(best[run_id][1:] if run_id in best else ())]))
+        for run_id, name in last.items()
+    }
 
 
 def _pairs(session: Session, query: str) -> dict[str, str]:

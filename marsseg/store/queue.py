@@ -6,13 +6,13 @@ import secrets
 from collections.abc import Sequence
 from typing import Literal
 
-from sqlalchemy import Select, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, exists, func, select, update
+from sqlalchemy.orm import Session, aliased
 
 from marsseg.store.base import StorePart, get_record, get_row, run_records, select_runs
 from marsseg.store.leases import require_lease
-from marsseg.store.records import ACTIVE, LeaseRecord, RunRecord, RunStatus
-from marsseg.store.tables import RunRow, SwitchRow
+from marsseg.store.records import ACTIVE, FINISHED, LeaseRecord, RunRecord, RunStatus
+from marsseg.store.tables import NeedRow, RunRow, SwitchRow
 from marsseg.store.texts import require_wishes
 from marsseg.store.transitions import refusal
 from marsseg.store.worker import get_current
@@ -21,8 +21,12 @@ Direction = Literal["up", "down", "top"]
 
 _PAUSE = "queue paused"
 _IN_ORDER = (RunRow.priority.desc(), RunRow.position, RunRow.number)
+_NEEDED = aliased(RunRow)
+_WAITS = exists().where(
+    NeedRow.run_id == RunRow.id, NeedRow.needed_id == _NEEDED.id, _NEEDED.status.not_in(FINISHED)
+)
 _FIRST_QUEUED: Select[str] = (
-    select(RunRow.id).where(RunRow.status == RunStatus.QUEUED).order_by(*_IN_ORDER).limit(1)
+    select(RunRow.id).where(RunRow.status == RunStatus.QUEUED, ~_WAITS).order_by(*_IN_ORDER).limit(1)
 )
 
 
@@ -102,6 +106,8 @@ class RunQueue(StorePart):
         gpus: Sequence[str] = (),
     ) -> tuple[RunRecord, str] | None:
         """Take the next run unless the queue is paused or `slots` are active: queued → starting.
+
+        Runs that need others which have not ended are passed over.
 
         Args:
             slots: how many runs may be active at once.

@@ -130,6 +130,7 @@ class NewRun:
     Args:
         dropped_rows: rows of the dataset that this run leaves out, as decided when it was queued.
         threads: how many CPU threads it gets; None for its share of the cores.
+        needs: ids of runs that have to end, well or not, before it may begin.
     """
 
     config: RunConfig
@@ -142,6 +143,7 @@ class NewRun:
     threads: int | None = None
     notes: str = ""
     tags: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from marsseg.config import RunConfig
-from marsseg.errors import ConfigError, NotFoundError
+from marsseg.errors import ConfigError, NotFoundError, StateError
 from marsseg.store.base import (
     StorePart,
     ambiguous,
@@ -21,9 +21,14 @@ from marsseg.store.base import (
 from marsseg.store.converters import plain
 from marsseg.store.queue import clear_attempt, next_position
 from marsseg.store.records import NewRun, RunRecord, RunStatus, tiles_identity
-from marsseg.store.tables import DatasetRow, EpochRow, RunRow, StudyRow
+from marsseg.store.tables import DatasetRow, EpochRow, NeedRow, RunRow, StudyRow
 from marsseg.store.texts import new_run_id, require_wishes, storable, tidy_name, tidy_notes, tidy_tags
 from marsseg.store.transitions import refusal
+
+_CHANGED_BY_EXTENSION = (
+    *("config", "fingerprint", "reason", "archived"),
+    *("started_at", "finished_at", "heartbeat_at"),
+)
 
 
 class RunTable(StorePart):
@@ -33,7 +38,7 @@ class RunTable(StorePart):
         """Put a run at the end of the queue.
 
         Raises:
-            NotFoundError: its dataset or study is not in the store.
+            NotFoundError: its dataset, its study or a run that it needs is not in the store.
             ConfigError: its name, notes, tags, priority or threads cannot be.
         """
         name = tidy_name(new.name)
@@ -58,6 +63,9 @@ class RunTable(StorePart):
                 tags=tidy_tags(new.tags),
             )
             session.add(row)
+            session.flush()
+            for needed in dict.fromkeys(new.needs):
+                session.add(NeedRow(run_id=row.id, needed_id=get_row(session, needed).id))
             self._add_event(session, RunStatus.QUEUED, f"Run “{name}” queued.", row.id)
             return get_record(session, row.id)
 
@@ -140,6 +148,8 @@ class RunTable(StorePart):
     def request_stop(self, run_id: str, *, now: bool = False) -> RunRecord:
         """Ask an active run to end at the next batch; a queued one is cancelled on the spot.
 
+        A completed run that was queued to be extended is completed again.
+
         Args:
             run_id: which run.
             now: end without evaluation and export; may follow a request without it.
@@ -185,7 +195,8 @@ class RunTable(StorePart):
 
         Raises:
             NotFoundError: there is no such run.
-            StateError: it is not completed, or has no epochs to go on from.
+            StateError: it is not completed, has no epochs to go on from, or its learning rate followed a
+                cosine: a longer one would have had other rates from the start.
             ConfigError: fewer than one more, or too many in all.
         """
         if epochs < 1:
@@ -197,7 +208,14 @@ class RunTable(StorePart):
             last = session.scalar(select(func.max(EpochRow.epoch)).where(EpochRow.run_id == run_id))
             if not last:
                 raise refusal(run_id, row.status, "has no epochs to go on from")
-            config = _extended(RunConfig.model_validate_json(row.config), last, epochs)
+            config = RunConfig.model_validate_json(row.config)
+            if config.train.schedule == "cosine":
+                raise StateError(
+                    f"Run {run_id} followed a cosine of {config.train.epochs} epochs, and a longer one would "
+                    "have had other learning rates from the start; clone it with more epochs instead."
+                )
+            row.before_extension = {name: getattr(row, name) for name in _CHANGED_BY_EXTENSION}
+            config = _extended(config, last, epochs)
             row.config = config.model_dump_json()
             row.fingerprint = config.fingerprint(_tiles_identity(session, row))
             more = f"Extended from {last} to {last + epochs} epochs; it was {_state(row)}"
@@ -221,6 +239,12 @@ class RunTable(StorePart):
                 self._add_event(session, "deleted", f"Run “{row.name}” ({run_id}) deleted.")
 
     def _cancel(self, session: Session, row: RunRow) -> None:
+        if row.before_extension:
+            for name, value in row.before_extension.items():
+                setattr(row, name, value)
+            row.status, row.before_extension = RunStatus.COMPLETED, None
+            self._add_event(session, RunStatus.COMPLETED, "Not extended after all; it is as before.", row.id)
+            return
         row.status, row.reason = RunStatus.STOPPED, "Cancelled before it started."
         row.finished_at = self._clock()
         self._add_event(session, RunStatus.STOPPED, row.reason, row.id)

@@ -121,6 +121,18 @@ class RunRow(Base):
     notes: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
     tags: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'"))
     archived: Mapped[bool] = mapped_column(default=False, server_default=false())
+    before_extension: Mapped[dict[str, Any] | None]
+
+
+class NeedRow(Base):
+    """A run, and another one that has to end before it may begin."""
+
+    __tablename__ = "needs"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    needed_id: Mapped[str] = mapped_column(
+        ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
 
 
 class EpochRow(Base):

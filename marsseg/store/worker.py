@@ -36,6 +36,7 @@ class WorkerDesk(StorePart):
                 raise refusal(run_id, row.status, f"belongs to process {row.pid}")
             row.pid, row.process_created_at, row.boot_id = process.pid, process.created_at, process.boot_id
             row.heartbeat_at = row.progress_at = self._clock()
+            row.before_extension = None
             if row.status is RunStatus.STARTING:
                 row.status = RunStatus.RUNNING
                 self._add_event(session, RunStatus.RUNNING, f"Process {process.pid} works on it.", run_id)

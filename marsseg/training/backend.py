@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -19,6 +19,7 @@ from marsseg.settings import usable_cores
 
 THREADS_VARIABLE = "MARSSEG_THREADS"
 
+TrainingStep = Callable[[np.ndarray, np.ndarray], float]
 EvaluationStep = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, float]]
 
 
@@ -59,6 +60,43 @@ def seed_everything(seed: int, *, deterministic: bool) -> None:
     keras.utils.set_random_seed(seed)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
+
+
+def count_gpus() -> int:
+    """How many GPUs TensorFlow can compute on in this process."""
+    return len(tf.config.list_physical_devices("GPU"))
+
+
+def build_training_step(
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    loss: keras.losses.Loss,
+    output_weights: Sequence[float] = (1.0,),
+    *,
+    xla: bool = False,
+) -> TrainingStep:
+    """Compile one step of training on Σ output weight · loss(output); XLA is used where asked for.
+
+    The returned function takes standardised images (B, H, W, 1) float32 and masks (B, H, W) uint8, which
+    all outputs are to match, changes the weights, and returns the loss from before the change.
+    """
+    outputs = len(output_weights)
+    if outputs == 1:
+        model.compile(optimizer=optimizer, loss=loss, jit_compile=xla)
+    else:
+        losses, weights = [loss] * outputs, list(output_weights)
+        model.compile(optimizer=optimizer, loss=losses, loss_weights=weights, jit_compile=xla)
+
+    def train(images: np.ndarray, masks: np.ndarray) -> float:
+        truth = masks if outputs == 1 else [masks] * outputs
+        return float(model.train_on_batch(images, truth, return_dict=True)["loss"])
+
+    return train
+
+
+def compile_action(action: Callable[[], None]) -> Callable[[], None]:
+    """Make one graph of a function that changes variables and returns nothing."""
+    return tf.function(action, autograph=False)
 
 
 def build_evaluation_step(model: keras.Model, loss: keras.losses.Loss) -> EvaluationStep:

@@ -149,18 +149,9 @@ def restore(
     Raises:
         CheckpointError: the checkpoint belongs to another network.
     """
-    restore_model(checkpoint, model)
+    _assign(model.variables, checkpoint.model)
     _assign(optimizer.variables, checkpoint.optimizer)
     return checkpoint.state
-
-
-def restore_model(checkpoint: Checkpoint, model: keras.Model) -> None:
-    """Put the network's variables back, and leave the optimizer alone.
-
-    Raises:
-        CheckpointError: the checkpoint belongs to another network.
-    """
-    _assign(model.variables, checkpoint.model)
 
 
 def _remove(path: Path) -> None:

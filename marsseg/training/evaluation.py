@@ -6,14 +6,17 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from marsseg.classes import N_CLASSES
 from marsseg.metrics import DECODINGS, Decoding, confusion_matrices
-from marsseg.training.backend import EvaluationStep
 from marsseg.training.files import save_array
 from marsseg.training.inputs import Tiles
+
+if TYPE_CHECKING:
+    from marsseg.training.backend import EvaluationStep
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,7 @@ import keras
 import onnx
 
 from marsseg.training.files import move_whole, saying_what_was_needed
-
-INPUT_NAME = "image"
-OUTPUT_NAME = "logits"
+from marsseg.training.signature import INPUT_NAME, OUTPUT_NAME
 
 
 def export_onnx(model: keras.Model, path: Path, metadata: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Batches from NumPy: standardised by the training split, shuffled and flipped by seed and epoch alone."""
+"""Batches from NumPy: standardised by the training split, decided by seed and epoch alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from marsseg.config import DataConfig
+from marsseg.config import AugmentConfig, DataConfig
+from marsseg.data.augmenting import TilePool, steps_per_epoch
+
+__all__ = ["Standardizer", "Tiles", "fit_standardizer", "steps_per_epoch"]
 
 GRAY_LEVELS = 256
 ROWS_AT_ONCE = 512
@@ -51,8 +54,8 @@ def fit_standardizer(images: np.ndarray, rows: np.ndarray) -> Standardizer:
     return Standardizer(mean, max(std, 1 / (GRAY_LEVELS - 1)))
 
 
-@dataclass(frozen=True, slots=True)
-class Tiles:
+@dataclass(frozen=True)
+class Tiles(TilePool):
     """Images and masks of some rows of a dataset, ready to be cut into batches.
 
     Args:
@@ -62,14 +65,7 @@ class Tiles:
         standardizer: of the training split.
     """
 
-    images: np.ndarray
-    masks: np.ndarray
-    rows: np.ndarray
     standardizer: Standardizer
-
-    def __len__(self) -> int:
-        """How many tiles there are."""
-        return len(self.rows)
 
     def batches(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield all tiles in order: images (B, H, W, 1) float32 and masks (B, H, W) uint8."""
@@ -79,40 +75,12 @@ class Tiles:
             yield table[self.images[chosen]][..., np.newaxis], np.asarray(self.masks[chosen])
 
     def training_batches(
-        self, size: int, *, seed: int, epoch: int, flips: DataConfig
+        self, size: int, *, seed: int, epoch: int, flips: DataConfig, augment: AugmentConfig
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield one epoch of shuffled, flipped batches of equal size; tiles left over sit this epoch out.
+        """Yield one epoch of shuffled, flipped and changed batches, standardised; see `TilePool.epoch`.
 
-        Order and flips depend on `(seed, epoch)` and nothing else, so that any epoch can be repeated.
-        Leftovers are dropped because a last batch of one or two tiles would upset batch normalisation; with
-        fewer tiles than `size`, one batch holds them all.
+        Order, flips and changes depend on `(seed, epoch)` alone, so that any epoch can be repeated.
         """
-        generator = np.random.default_rng((seed, epoch))
-        order = generator.permutation(self.rows)
-        mirrored = generator.random((2, len(order))) < 0.5
-        wanted = np.array([flips.flip_horizontal, flips.flip_vertical])
-        left_right, up_down = mirrored & wanted[:, np.newaxis]
         table = self.standardizer.table()
-        for step in range(steps_per_epoch(len(order), size)):
-            here = slice(step * size, (step + 1) * size)
-            images, masks = self.images[order[here]], self.masks[order[here]]
-            for array in (images, masks):
-                flip_tiles(array, left_right[here], up_down[here])
-            yield table[images][..., np.newaxis], masks
-
-
-def steps_per_epoch(tiles: int, batch_size: int) -> int:
-    """How many full batches the tiles make; one smaller batch if they make none."""
-    return max(1, tiles // batch_size)
-
-
-def flip_tiles(tiles: np.ndarray, left_right: np.ndarray, up_down: np.ndarray) -> None:
-    """Mirror the chosen tiles of a batch in place.
-
-    Args:
-        tiles: (B, H, W), images or masks.
-        left_right: (B,) bool, which tiles to mirror along the width.
-        up_down: (B,) bool, which tiles to turn upside down.
-    """
-    tiles[left_right] = tiles[left_right][:, :, ::-1]
-    tiles[up_down] = tiles[up_down][:, ::-1]
+        for batch in self.epoch(size, seed=seed, epoch=epoch, flips=flips, augment=augment):
+            yield table[batch.images][..., np.newaxis], batch.masks

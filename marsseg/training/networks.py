@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import keras
 from keras import layers
 
@@ -55,3 +57,24 @@ def head(x: Tensor, blocks: Blocks) -> Tensor:
     """Five logits a pixel, in float32 whatever precision the network computes in."""
     logits = blocks.conv(N_CLASSES, 1, "head")(x)
     return layers.Activation("linear", dtype="float32", name="logits")(logits)
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """One network as it is trained and as it is used: both share their layers.
+
+    Args:
+        training: gives a list of logits, main output first, or one tensor of logits.
+        inference: gives one tensor of logits; the same object if `training` does so too.
+        output_weights: of each output's loss; their sum is 1.
+    """
+
+    training: keras.Model
+    inference: keras.Model
+    output_weights: tuple[float, ...]
+
+
+def build_networks(config: ModelConfig, seed: int | None = None) -> Networks:
+    """Build the network that `config` describes."""
+    network = build_network(config, seed)
+    return Networks(network, network, (1.0,))

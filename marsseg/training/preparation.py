@@ -51,7 +51,10 @@ def prepare(config: RunConfig, arrays: DatasetArrays, dropped_rows: tuple[int, .
     """
     rows = kept_rows(len(arrays.counts), dropped_rows)
     split = make_split(arrays.has_rock, rows, arrays.groups, config.data)
-    weights = class_weights(config.loss.class_weights, arrays.counts[split.train].sum(axis=0))
+    pixels = arrays.counts[split.train].sum(axis=0)
+    if config.data.target == "background":
+        pixels = np.array([pixels[0], pixels[1:].sum(), 0, 0, 0])
+    weights = class_weights(config.loss.class_weights, pixels)
     return build_material(arrays, split, weights)
 
 

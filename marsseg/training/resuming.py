@@ -1,4 +1,4 @@
-"""Where a run goes on: after the newest recorded epoch of which all that is needed can be read."""
+"""Where a run goes on: after the newest recorded epoch whose checkpoint can be read."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ class Start:
     Args:
         checkpoint: what it goes on from; None to begin anew.
         message: a sentence for people.
+        is_best_lost: the weights of the best epoch so far cannot be read, so another one has to be the best.
     """
 
     checkpoint: Checkpoint | None
     message: str
+    is_best_lost: bool = False
 
     @property
     def epoch(self) -> int:
@@ -30,19 +32,21 @@ def find_start(checkpoints: Checkpoints, read_best: Callable[[int], object], epo
     """Try the recorded epochs from the newest on.
 
     Args:
-        read_best: raises UnreadableError unless it finds the weights of the best epoch: a run that went on
-            without them would have nothing to evaluate in the end.
+        read_best: raises UnreadableError unless it finds the weights of the best epoch.
         epochs: how many the run has in all.
     """
     trouble = ""
     for epoch in checkpoints.epochs():
         try:
             found = checkpoints.read(epoch)
+        except UnreadableError as error:
+            trouble = trouble or str(error)
+            continue
+        try:
             if found.state.watch.best_epoch != epoch:
                 read_best(found.state.watch.best_epoch)
         except UnreadableError as error:
-            trouble = trouble or str(error)
-        else:
-            usual = f"Goes on after epoch {epoch} of {epochs}."
-            return Start(found, f"{trouble}; goes on after epoch {epoch}." if trouble else usual)
+            return Start(found, f"{error}, the best one; goes on after epoch {epoch}, now the best.", True)
+        usual = f"Goes on after epoch {epoch} of {epochs}."
+        return Start(found, f"{trouble}; goes on after epoch {epoch}." if trouble else usual)
     return Start(None, "No checkpoint can be read; begins anew.")

@@ -9,36 +9,34 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
+import keras
 
 from marsseg.config import RunConfig
 from marsseg.errors import NotFoundError, StateError
-from marsseg.metrics import Decoding, class_iou, mean_iou
 from marsseg.store.records import EpochRecord, Phase, Progress
-from marsseg.training.backend import build_evaluation_step, seed_everything
+from marsseg.training.averaging import Averages
+from marsseg.training.backend import build_evaluation_step, build_training_step, seed_everything
 from marsseg.training.checkpoints import (
     Checkpoint,
     Checkpoints,
     TrainingState,
     UnreadableError,
     restore,
-    restore_model,
 )
+from marsseg.training.epochs import build_record, log_record, score_to_select_by, selection_score
 from marsseg.training.evaluation import SplitPrediction, predict_split
 from marsseg.training.inputs import steps_per_epoch
-from marsseg.training.losses import build_loss
-from marsseg.training.networks import build_network
-from marsseg.training.optimizer import Watch, build_optimizer
+from marsseg.training.losses import BackgroundLoss, build_loss
+from marsseg.training.networks import build_networks
+from marsseg.training.optimizer import Watch, build_optimizer, learning_rate_at
 from marsseg.training.outcome import Outcome, completed, diverged, stopped, stopped_early
 from marsseg.training.pace import Pace
+from marsseg.training.precision import in_full_precision, precision
 from marsseg.training.preparation import Material
 from marsseg.training.previews import Previews
 from marsseg.training.reporting import HurriedError, Reporter, StopFlag
 from marsseg.training.resuming import find_start
 from marsseg.training.weights import load_weights, save_weights
-
-SELECTION_DECODING: Decoding = "terrain_only"
-"""Decoding under which validation picks the best epoch: that of the leaderboard's default."""
 
 logger = logging.getLogger(__name__)
 
@@ -94,13 +92,20 @@ class Trainer:
         train = self.config.train
         self._say(Phase.BUILDING)
         seed_everything(train.seed, deterministic=train.deterministic)
-        self.model = build_network(self.config.model, seed=train.seed)
+        with precision(mixed=train.mixed_precision):
+            self.networks = build_networks(self.config.model, seed=train.seed)
+        self.model = self.networks.training
         self.optimizer = build_optimizer(train, self.model)
+        self.averages = Averages(self.model, self.optimizer, train.ema_decay)
         loss = build_loss(self.config.loss, self.material.class_weights.tolist())
-        # XLA is off: compiling takes minutes on a CPU, and Keras rules it out for deterministic runs.
-        self.model.compile(optimizer=self.optimizer, loss=loss, jit_compile=False)
-        self.evaluate = build_evaluation_step(self.model, loss)
-        self.reporter.facts(parameters=self.model.count_params(), class_weights=self.material.class_weights)
+        if self.config.data.target == "background":
+            loss = BackgroundLoss(loss)
+        self.train_step = build_training_step(
+            self.model, self.optimizer, loss, self.networks.output_weights, xla=train.xla
+        )
+        self.evaluate = build_evaluation_step(self.networks.inference, loss)
+        parameters = self.networks.inference.count_params()
+        self.reporter.facts(parameters=parameters, class_weights=self.material.class_weights)
 
     @property
     def epoch(self) -> int:
@@ -124,24 +129,27 @@ class Trainer:
         return outcome
 
     def load_best(self, outcome: Outcome) -> None:
-        """Give the model the weights of the best epoch, which are evaluated and exported.
+        """Give the networks the weights of the best epoch, averaged if so asked, to evaluate and export them.
 
-        When no epoch was completed, it keeps those it has.
+        When no epoch was completed, they keep those they have. Training cannot go on afterwards.
 
         Raises:
             UnreadableError: they were damaged meanwhile.
         """
-        if outcome.best_epoch is None:
-            return
-        best = self._find_best(outcome.best_epoch)
-        if best is None:
-            load_weights(self.model, self.best_weights)
-        else:
-            restore_model(best, self.model)
+        best = None if outcome.best_epoch is None else self._find_best(outcome.best_epoch)
+        if best is not None:
+            restore(best, self.model, self.optimizer)
+        elif outcome.best_epoch is not None:
+            load_weights(self.networks.inference, self.best_weights)  # older than any averages
+        self.averages.use()
 
     def save_best(self) -> None:
-        """Write `best.weights.h5` from the weights that the model has now."""
-        save_weights(self.model, self.best_weights)
+        """Write `best.weights.h5` from the weights that the network has now, as it is used."""
+        save_weights(self.networks.inference, self.best_weights)
+
+    def exportable(self) -> keras.Model:
+        """The network as it is used, with the weights of now, in float32."""
+        return in_full_precision(self.networks.inference, self.config.model)
 
     def _find_best(self, epoch: int) -> Checkpoint | None:
         """Read the checkpoint of the best epoch; None when only `best.weights.h5` has its weights.
@@ -167,7 +175,15 @@ class Trainer:
         if start.checkpoint is None:
             self.previews.begin(self.evaluate)
             return TrainingState(0, Watch(self.config.train.learning_rate))
-        return restore(start.checkpoint, self.model, self.optimizer)
+        state = restore(start.checkpoint, self.model, self.optimizer)
+        return self._with_new_best(state) if start.is_best_lost else state
+
+    def _with_new_best(self, state: TrainingState) -> TrainingState:
+        """Let the last epoch be the best one, as a better one cannot be evaluated any more."""
+        with self.averages.in_place():
+            validation = self._validate(state.epoch)
+        score = math.nan if validation is None else score_to_select_by(validation, self.config.data.target)
+        return replace(state, watch=state.watch.with_best(state.epoch, score))
 
     def _ending(self, state: TrainingState) -> Outcome | None:
         """Why training is over after this state; None when it is not."""
@@ -184,38 +200,36 @@ class Trainer:
     def _epoch(self, state: TrainingState) -> TrainingState:
         """Run the next epoch and return the state after it; the same state if it was cut short by a stop."""
         epoch, began = state.epoch + 1, time.perf_counter()
-        self.optimizer.learning_rate.assign(state.watch.learning_rate)
-        loss = self._train_batches(epoch)
+        loss = self._train_batches(epoch, state.watch)
         stepped = time.perf_counter()
-        validation = None if loss is None else self._validate(epoch)
-        if loss is None or validation is None:
+        if loss is None:
             return state
-        self._say(Phase.SAVING)
-        self.previews.save(epoch, self.evaluate)
-        seconds = time.perf_counter() - began
-        rate = self.pace.epoch_ended(time.perf_counter() - stepped)
-        confusion: np.ndarray = validation.confusions[SELECTION_DECODING].sum(axis=0)
-        score = mean_iou(confusion, "terrain")
-        record = EpochRecord(
-            epoch=epoch,
-            loss=loss,
-            val_loss=validation.loss,
-            val_terrain_miou=score,
-            val_class_iou=tuple(float(iou) for iou in class_iou(confusion, "terrain")),
-            learning_rate=state.watch.learning_rate,
-            seconds=seconds,
-            images_per_second=rate,
+        with self.averages.in_place():
+            validation = self._validate(epoch)
+            if validation is None:
+                return state
+            self._say(Phase.SAVING)
+            self.previews.save(epoch, self.evaluate)
+        now = time.perf_counter()
+        record = build_record(
+            epoch,
+            loss,
+            validation,
+            target=self.config.data.target,
+            learning_rate=self._rate(state.watch, epoch, self.steps),
+            seconds=now - began,
+            images_per_second=self.pace.epoch_ended(now - stepped),
         )
-        watch = state.watch.after(epoch, score, self.config.train)
-        after = TrainingState(epoch, watch, state.train_seconds + seconds)
+        watch = state.watch.after(epoch, selection_score(record, self.config.data.target), self.config.train)
+        after = TrainingState(epoch, watch, state.train_seconds + record.seconds)
         self._keep(after, record)
         return after
 
-    def _train_batches(self, epoch: int) -> float | None:
+    def _train_batches(self, epoch: int, watch: Watch) -> float | None:
         """One pass over the training tiles; returns the mean loss of its steps, None if stopped midway."""
-        data, train = self.config.data, self.config.train
+        config, train = self.config, self.config.train
         batches = self.material.training.training_batches(
-            train.batch_size, seed=train.seed, epoch=epoch, flips=data
+            train.batch_size, seed=train.seed, epoch=epoch, flips=config.data, augment=config.augment
         )
         total, before = 0.0, time.perf_counter()
         self._position = (epoch, 0)
@@ -224,7 +238,9 @@ class Trainer:
         for step, (images, masks) in enumerate(batches, start=1):
             if self.stop.is_set():
                 return None
-            loss = float(self.model.train_on_batch(images, masks))
+            self.optimizer.learning_rate.assign(self._rate(watch, epoch, step))
+            loss = self.train_step(images, masks)
+            self.averages.update()
             if not math.isfinite(loss):
                 raise DivergedError(loss, f"epoch {epoch}, step {step}")
             total += loss
@@ -236,7 +252,7 @@ class Trainer:
         return total / self.steps
 
     def _validate(self, epoch: int) -> SplitPrediction | None:
-        """Predict the validation split with the weights of now; None if the stop is in a hurry."""
+        """Predict the validation split with the weights in place; None if the stop is in a hurry."""
         try:
             validation = predict_split(
                 self.evaluate, self.material.validation, self.config.train.batch_size, self._say_validating
@@ -259,17 +275,10 @@ class Trainer:
             self.checkpoints.discard(name)
             raise
         self.checkpoints.accept(state, name)
-        logger.info(
-            "epoch %d/%d  loss %.4f  val loss %.4f  val terrain mIoU %.4f  lr %.3g  %.1f s  %.1f images/s",
-            record.epoch,
-            self.config.train.epochs,
-            record.loss,
-            record.val_loss,
-            record.val_terrain_miou,
-            record.learning_rate,
-            record.seconds,
-            record.images_per_second,
-        )
+        log_record(record, self.config.train.epochs, self.config.data.target)
+
+    def _rate(self, watch: Watch, epoch: int, step: int) -> float:
+        return learning_rate_at(self.config.train, watch, epoch, step, self.steps)
 
     def _say_validating(self, batch: int, batches: int) -> None:
         self.stop.raise_if_urgent()

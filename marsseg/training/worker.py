@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from marsseg.config.machine import require_gpu
 from marsseg.data.arrays import DatasetArrays, open_arrays
 from marsseg.errors import DatasetError, MarsSegError, NotFoundError, StateError, StoreError
 from marsseg.identity import TOKEN_VARIABLE, own_identity
@@ -23,6 +24,7 @@ from marsseg.store.records import DatasetRecord, Phase, Progress, RunRecord, Run
 from marsseg.training.failures import failure_sentence
 from marsseg.training.provenance import collect_provenance
 from marsseg.training.reporting import Heartbeat, HurriedError, StopFlag, StoreReporter, persist
+from marsseg.training.signature import export_metadata
 from marsseg.training.succession import wake_scheduler
 
 if TYPE_CHECKING:
@@ -137,6 +139,8 @@ class Worker:
 
     def _work(self) -> LastWord:
         run = self.store.get_run(self.run_id)
+        if run.config.combine.is_on:
+            return self._combine(run)
         dataset, arrays = open_dataset(run, self.store, self.settings)
         trainer = self._prepare(run, dataset, arrays)
         outcome = trainer.train()
@@ -148,6 +152,17 @@ class Worker:
             status = RunStatus.FAILED if outcome.status is RunStatus.FAILED else RunStatus.STOPPED
             return LastWord(status, outcome.sentence(evaluated=False), outcome.best_epoch)
         return LastWord(outcome.status, outcome.sentence(), outcome.best_epoch)
+
+    def _combine(self, run: RunRecord) -> LastWord:
+        """Put finished runs together: nothing is learned, and TensorFlow is not needed."""
+        from marsseg.training.combining import Combiner
+
+        beat = self.heartbeat.beat
+        combiner = Combiner(self.settings, self.store, run, self.reporter, stop=self.stop, beat=beat)
+        try:
+            return LastWord(RunStatus.COMPLETED, combiner.combine())
+        except HurriedError:
+            return LastWord(RunStatus.STOPPED, "stopped, as asked; nothing was combined")
 
     def _judge(self, trainer: Trainer, outcome: Outcome) -> None:
         """Evaluate and export the best weights.
@@ -166,6 +181,7 @@ class Worker:
         from marsseg.training.trainer import Trainer
 
         backend.configure_devices(run.threads or backend.read_threads(os.environ))
+        require_gpu(run.config, gpus=backend.count_gpus())
         material = prepare(run.config, arrays, run.dropped_rows)
         material.save_split(self.folder / "split.npz")
         trainer = Trainer(
@@ -204,8 +220,15 @@ class Worker:
 
         self._enter(trainer, Phase.EXPORTING)
         trainer.save_best()
-        metadata = export_metadata(self.run_id, trainer.material, trainer.config.model.depth)
-        export_onnx(trainer.model, self.folder / "model.onnx", metadata)
+        material = trainer.material
+        metadata = export_metadata(
+            self.run_id,
+            mean=material.standardizer.mean,
+            std=material.standardizer.std,
+            frame_size=material.frame_size,
+            multiple=2**trainer.config.model.depth,
+        )
+        export_onnx(trainer.exportable(), self.folder / "model.onnx", metadata)
 
     def _enter(self, trainer: Trainer, phase: Phase) -> None:
         """Before files are written, ask the store at once whether the run is still this worker's."""
@@ -234,18 +257,6 @@ def open_dataset(run: RunRecord, store: RunStore, settings: Settings) -> tuple[D
         ) from error
     except DatasetError as error:
         raise DatasetError(f"dataset {run.dataset_name!r} cannot be read: {error}") from error
-
-
-def export_metadata(run_id: str, material: Material, depth: int) -> dict[str, str]:
-    """What an exported network must know about itself, as text (numbers in full precision, JSON lists)."""
-    size = material.frame_size
-    return {
-        "mean": repr(material.standardizer.mean),
-        "std": repr(material.standardizer.std),
-        "frame_size": "null" if size is None else f"[{size[0]}, {size[1]}]",
-        "multiple": str(2**depth),
-        "run_id": run_id,
-    }
 
 
 def _measured(dataset: DatasetRecord, material: Material) -> dict[str, Any]:

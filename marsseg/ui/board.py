@@ -23,6 +23,11 @@ OPTIONAL_COLUMNS = ("Interval of Δ", "Class IoU", "Toggles", "Parameters", "Tim
 CHART_ROWS = 30
 """Rows that the charts show; the table shows all."""
 DELTA = "Δ points"
+BASIS = "Scored over"
+_BASIS_HELP = (
+    "On the validation split, the folds of one configuration are judged as one: their confusion matrices are "
+    "summed, then scored. On the test split, which all folds share, it is the mean over folds."
+)
 _ROW_HEIGHT = 35
 _NAME_WIDTH = 250
 _BASELINE_STYLE = "background-color: rgba(200, 94, 48, 0.14); font-weight: 600"
@@ -66,6 +71,7 @@ def _cells(rank: int, row: LeaderboardRow, board: Leaderboard, columns: Sequence
         "What differs": row.name,
         "Mean IoU": row.score,
         "± sd": row.sd,
+        **({BASIS: row.basis} if board.has_folds else {}),
         DELTA: _points(row),
     }
     if "Interval of Δ" in columns:
@@ -149,11 +155,13 @@ def _column_config(board: Leaderboard) -> dict[str, Any]:
         # No format here: the one of `board_styler` writes a true minus sign.
         DELTA: number(help="Difference to the baseline in hundredths of mean IoU"),
         "95 % interval": st.column_config.TextColumn(
-            help="Paired bootstrap over test images: how far the difference could be luck of the images"
+            help=f"Paired bootstrap over {board.query.split} images: "
+            "how far the difference could be luck of the images"
         ),
         "Parameters": number(format="localized"),
         "Minutes": number(format="%.1f", help="Mean training time"),
-        "n": number(width=36, help="Repeats: runs with other seeds or folds"),
+        "n": number(width=36, help="Scores averaged: repeats with other seeds, or folds that are not pooled"),
+        BASIS: st.column_config.TextColumn(help=_BASIS_HELP),
     }
     config |= {FIELDS[path].ui.label: _toggle_column(path, board.toggles) for path in board.toggles}
     config |= {each.name: number(each.name.capitalize(), format="%.3f") for each in CLASSES}
@@ -186,8 +194,8 @@ def render_board_charts(board: Leaderboard) -> None:
             differences = [_difference(row, charts.Interval) for row in others]
             charts.render_chart(charts.forest_plot(differences, baseline=name), keys.BOARD_FOREST)
             st.caption(
-                f"Compared with {text.markdown(name)}. Filled points: the 95 % interval over test images "
-                "stays clear of zero."
+                f"Compared with {text.markdown(name)}. Filled points: the 95 % interval over "
+                f"{board.query.split} images stays clear of zero."
             )
         else:
             st.caption("Differences appear here once a second configuration has been scored.")

@@ -22,6 +22,12 @@ THUMBNAILS = 6
 TILES_A_PAGE = 12
 
 
+def render_tabs() -> Sequence[Any]:
+    """The page's tabs, of which the one in the address is open: overview, cleaning, tiles, augmentation."""
+    names = ["Overview", "Cleaning report", "Tiles", keys.AUGMENT_TAB]
+    return st.tabs(names, key=keys.DATA_TABS, bind="query-params")
+
+
 def render_facts(report: DatasetReport) -> None:
     """The counts that matter, in one line."""
     facts = (
@@ -44,8 +50,8 @@ def render_shares(report: DatasetReport) -> None:
     st.caption("Hatched: all pairs. Solid: after cleaning.")
 
 
-def render_split(summarise: Callable[[DataConfig], list[SplitPart]], config: DataConfig) -> None:
-    """Sizes of the three parts with the default fractions, or others."""
+def render_split(summarise: Callable[[DataConfig], list[SplitPart]], config: DataConfig) -> DataConfig | None:
+    """Sizes of the three parts with the default fractions, or others; returned unless they cannot work."""
     st.markdown("**Split**")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         validation = st.number_input(
@@ -67,7 +73,7 @@ def render_split(summarise: Callable[[DataConfig], list[SplitPart]], config: Dat
         parts = summarise(wanted)
     except (MarsSegError, ValueError) as error:
         st.error(text.markdown(_sentence(error)), icon=":material/error:")
-        return
+        return None
     st.dataframe(
         {
             "Part": [part.name for part in parts],
@@ -81,6 +87,7 @@ def render_split(summarise: Callable[[DataConfig], list[SplitPart]], config: Dat
     st.caption(
         "Tiles with big rock are spread evenly; tiles cut from one frame stay together where that is known."
     )
+    return wanted
 
 
 def render_groups(

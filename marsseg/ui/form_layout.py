@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from marsseg.config import FieldView
+from marsseg.config.describe import FIELDS
 from marsseg.ui.kinds import Kind, shape_of
 
+_ELSEWHERE = {"data.flip_horizontal": "augment", "data.flip_vertical": "augment"}
+"""Fields that people look for beside their like, and not where they are declared."""
 COLUMNS = 2
 """Wide enough for a label, its unit and what a changed field held before; fits beside the preview."""
 
@@ -24,8 +27,8 @@ class Row:
 
 
 def section_of(path: str) -> str:
-    """The top-level section of a field, e.g. "loss" for loss.class_weights.mode; empty for the name."""
-    return path.partition(".")[0] if "." in path else ""
+    """The section of the form that shows a field, e.g. "loss" for loss.dice; empty for the name."""
+    return _ELSEWHERE.get(path, path.partition(".")[0] if "." in path else "")
 
 
 def rows(views: Sequence[FieldView]) -> list[Row]:
@@ -34,8 +37,8 @@ def rows(views: Sequence[FieldView]) -> list[Row]:
     dependents: dict[str, list[FieldView]] = {}
     leaders: list[FieldView] = []
     for view in views:
-        leader = _leader_path(view)
-        if leader in paths:
+        leader = _leader_path(view, paths)
+        if leader:
             dependents.setdefault(leader, []).append(view)
         else:
             leaders.append(view)
@@ -57,8 +60,12 @@ def is_spread_out(view: FieldView) -> bool:
     return shape.kind is Kind.CHOICE and len(shape.choices) <= 4 and _letters(view) <= 32
 
 
-def _leader_path(view: FieldView) -> str:
-    return f"{view.parent}.{view.ui.when.field}" if view.ui.when else ""
+def _leader_path(view: FieldView, paths: Collection[str]) -> str:
+    """The field that `view` stands under: the one that it depends on, or what that depends on in turn."""
+    leader = ""
+    while view.ui.conditions and (path := f"{view.parent}.{view.ui.conditions[0].field}") in paths:
+        leader, view = path, FIELDS[path]
+    return leader
 
 
 def _filled(leaders: Sequence[FieldView]) -> list[list[FieldView]]:

@@ -30,8 +30,7 @@ def render_sources(
         read_config: the configuration of a run, by its id, to be changed.
     """
     by_id = {run.id: run for run in runs}
-    if keys.form_base(keys.TRAIN_FORM) not in st.session_state:
-        _fill(next(iter(presets.values())), datasets, "")
+    fill_first(presets, datasets)
 
     def load_preset() -> None:
         chosen = str(form_state.form_values()["data.dataset"])
@@ -63,6 +62,12 @@ def render_sources(
     st.caption(
         f"{text.markdown(presets[preset].note)} :gray[Source: {text.markdown(presets[preset].source)}.]"
     )
+
+
+def fill_first(presets: Mapping[str, Preset], datasets: Sequence[str]) -> None:
+    """Start a session's form with the first preset; does nothing once it has been filled."""
+    if keys.form_base(keys.TRAIN_FORM) not in st.session_state:
+        _fill(next(iter(presets.values())), datasets, "")
 
 
 def clone(get_run: Callable[[str], RunRecord], read_config: Callable[[str], RunConfig], run_id: str) -> None:

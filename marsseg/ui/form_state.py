@@ -8,11 +8,12 @@ from typing import Any
 import streamlit as st
 
 from marsseg.config import FieldView, RunConfig, iter_fields, parse_values
+from marsseg.config.fields import matters
 from marsseg.errors import ConfigError
 from marsseg.ui import keys
 from marsseg.ui.kinds import Kind, Shape, shape_of
 
-FIELDS: dict[str, FieldView] = {view.path: view for view in iter_fields()}
+FIELDS: dict[str, FieldView] = {view.path: view for view in iter_fields() if view.ui.in_form}
 SHAPES: dict[str, Shape] = {path: shape_of(view) for path, view in FIELDS.items()}
 
 
@@ -85,11 +86,9 @@ def read_form(form: str = keys.TRAIN_FORM) -> tuple[RunConfig | None, dict[str, 
 def is_active(path: str, values: Mapping[str, Any]) -> bool:
     """Whether a field matters, given the values of its section."""
     view = FIELDS[path]
-    if view.ui.when is None:
-        return True
     prefix = f"{view.parent}."
     section = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
-    return view.ui.when.holds(section)
+    return matters(view.section, view.name, section)
 
 
 def changed_paths(form: str = keys.TRAIN_FORM) -> list[str]:
@@ -111,6 +110,8 @@ def ensure_form(form: str) -> None:
 
 def _write_values(values: Mapping[str, Any], form: str) -> None:
     for path, value in values.items():
+        if path not in FIELDS:
+            continue
         for key, part in zip(_keys(path, form), _parts(path, value), strict=True):
             st.session_state[key] = part
 

@@ -33,13 +33,20 @@ __all__ = [
     "render_field",
     "render_form",
     "render_problem",
+    "render_section",
     "reset_form",
     "set_fields",
     "set_form",
     "usual_name",
 ]
 
-SECTION_TITLES = {"model": "Network", "loss": "Loss", "data": "Data", "train": "Training"}
+SECTION_TITLES = {
+    "model": "Network",
+    "loss": "Loss",
+    "data": "Data",
+    "augment": "Augmentation",
+    "train": "Training",
+}
 
 
 def render_form(
@@ -62,12 +69,14 @@ def render_form(
     shown = {**(problems or {}), **own}
     section = _section_switch(form, shown)
     _unplaced(shown)
-    views = [v for p, v in FIELDS.items() if section_of(p) == section and p not in exclude]
-    for row in rows(views):
-        alone = len(row.leaders) == 1  # then there is room beside it
-        for line in [(*row.leaders, *row.dependents)] if alone else [row.leaders, row.dependents]:
-            _render_cells(line, form, shown, options or {})
+    _render_section(section, form, shown, options or {}, exclude)
     return config, own
+
+
+def render_section(section: str, *, form: str = keys.TRAIN_FORM) -> None:
+    """Draw one section of a form, on another page than the form's own: the values are the same."""
+    ensure_form(form)
+    _render_section(section, form, read_form(form)[1], {}, ())
 
 
 def render_field(
@@ -95,6 +104,20 @@ def usual_name(config: RunConfig, form: str = keys.TRAIN_FORM) -> str:
 def render_problem(sentence: str) -> None:
     """One sentence in red, beside what caused it."""
     st.markdown(f":red[:material/error: {text.markdown(sentence)}]")
+
+
+def _render_section(
+    section: str,
+    form: str,
+    problems: Mapping[str, str],
+    options: Mapping[str, Sequence[str]],
+    exclude: Collection[str],
+) -> None:
+    views = [v for p, v in FIELDS.items() if section_of(p) == section and p not in exclude]
+    for row in rows(views):
+        alone = len(row.leaders) == 1  # then there is room beside it
+        for line in [(*row.leaders, *row.dependents)] if alone else [row.leaders, row.dependents]:
+            _render_cells(line, form, problems, options)
 
 
 def _section_switch(form: str, problems: Mapping[str, str]) -> str:

@@ -83,6 +83,8 @@ STUDY_DATASET = "study.setup.dataset"
 STUDY_EPOCHS = "study.setup.epochs"
 STUDY_REPEATS = "study.setup.repeats"
 STUDY_TOGGLES = "study.setup.toggles"
+STUDY_FOLDS = "study.setup.folds"
+STUDY_LEAKS = "study.plan.leaks"
 STUDY_STARTED = "study.plan.started"
 
 
@@ -106,6 +108,11 @@ def run_button(action: str, run_id: str) -> str:
     return f"runs.{action}.{run_id}"
 
 
+def combine_field(field: str, place: str) -> str:
+    """A widget of the choice how to combine runs, at a place of the page."""
+    return f"runs.combine.{field}.{place}"
+
+
 def runs_button(action: str) -> str:
     """Key of a button that does something to the queue, or to all chosen runs."""
     return f"runs.all.{action}"
@@ -123,6 +130,7 @@ TRAIN_PRIORITY = "train.start.priority"
 TRAIN_STARTED = "train.start.done"
 CHART_WEIGHTS = "train.chart.weights"
 CHART_FOCAL = "train.chart.focal"
+TRAIN_LEAKS = "train.preview.leaks"
 
 
 def run_chart(which: str, run_id: str) -> str:
@@ -165,9 +173,15 @@ IMPORT_FRAME = "data.import.frame_size"
 SPLIT_VALIDATION = "data.split.validation"
 SPLIT_TEST = "data.split.test"
 SPLIT_SEED = "data.split.seed"
+DATA_LEAKS = "data.split.leaks"
+LEAK_GRID = "leaks.pairs.grid"
 BROWSER_CLASSES = "data.browser.classes"
 BROWSER_DROPPED = "data.browser.dropped"
 BROWSER_GRID = "data.browser.grid"
+AUGMENT_TAB = "Augmentation"
+AUGMENT_EPOCH = "data.augmentation.epoch"
+AUGMENT_NEXT = "data.augmentation.next"
+AUGMENT_GRID = "data.augmentation.grid"
 
 
 def import_upload(sent: int) -> str:

@@ -10,9 +10,11 @@ import streamlit as st
 from marsseg.ui import keys, run_words, text
 from marsseg.ui.run_bulk import ask_to_delete
 from marsseg.ui.run_cards import render_badge
+from marsseg.ui.run_combine import render_combine
 from marsseg.ui.run_uses import RunUses
 
 if TYPE_CHECKING:
+    from marsseg.config import RunConfig
     from marsseg.store.records import RunRecord
 
 _TITLE_LETTERS = 90
@@ -69,12 +71,14 @@ def _actions(run: RunRecord, tags: Sequence[str], last_epoch: int, uses: RunUses
             icon=":material/error:",
         )
     with st.container(horizontal=True):
-        if run.status == "completed":
+        if run.status == "completed" and _can_be_extended(run.config):
             _extend(run, last_epoch, uses)
         elif run.status.is_resumable:
             _resume(run, uses, helps=wrong and help_.button == "resume")
         _clone(run, uses, helps=wrong and help_.button == "clone")
         _edit(run, tags, uses)
+        if run.status in {"completed", "stopped"} and not run.config.combine.flips:
+            render_combine([run], uses, key=run.id)
         if run.status.is_finished:
             _archive(run, uses)
             st.button(
@@ -109,6 +113,10 @@ def _clone(run: RunRecord, uses: RunUses, *, helps: bool) -> None:
         help="Opens the form of a new run, filled in as this one.",
     ):
         uses.clone(run.id)
+
+
+def _can_be_extended(config: RunConfig) -> bool:
+    return not config.combine.is_on and config.train.schedule != "cosine"
 
 
 def _extend(run: RunRecord, last_epoch: int, uses: RunUses) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from marsseg.errors import NotFoundError
 from marsseg.ui import formats, keys, run_picks, text
+from marsseg.ui.run_combine import render_combine
 from marsseg.ui.run_uses import RunUses, Use
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def render_bulk(runs: Sequence[RunRecord], finished: Finished, uses: RunUses, *,
     with st.container(border=True, horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.markdown(f"**{len(runs)}** chosen", width="stretch")
         _compare(ids, finished.scores, most_masks)
+        render_combine(runs, uses, key="several")
         _tag(ids, finished.tags, uses)
         _archive(runs, uses)
         st.button(

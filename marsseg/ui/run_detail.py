@@ -54,6 +54,9 @@ def render_detail(details: RunDetails, score: float | None, readers: Readers) ->
 
 def _curves(details: RunDetails, score: float | None) -> None:
     epochs = details.epochs
+    if details.run.config.combine.is_on:
+        _combination(details, score)
+        return
     if not epochs:
         st.caption("Curves appear after the first epoch.")
         return
@@ -77,6 +80,21 @@ def _curves(details: RunDetails, score: float | None) -> None:
         st.markdown("**Learning rate**")
         rates = charts.learning_rate_chart(numbers, [e.learning_rate for e in epochs])
         charts.render_curve(rates, keys.run_chart("rate", run_id))
+
+
+def _combination(details: RunDetails, score: float | None) -> None:
+    """What a run that trained nothing is made of."""
+    run = details.run
+    st.markdown("**Made of**")
+    for member in run.config.combine.members:
+        st.page_link(
+            "pages/runs.py", label=member, icon=":material/timeline:", query_params={keys.RUN: member}
+        )
+    with st.container(horizontal=True, gap="medium"):
+        if score is not None:
+            hint = "Terrain lens, terrain-only decoding."
+            st.metric("Test mean IoU", formats.score(score), help=hint, width="content")
+        st.metric("Parameters", formats.compact(run.parameters), width="content")
 
 
 def _facts(details: RunDetails, score: float | None) -> None:

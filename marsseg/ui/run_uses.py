@@ -28,6 +28,7 @@ class RunUses:
     set_tags: Use
     tag_runs: Use
     archive: Use
+    combine: Use
     delete: Use
     move_in_queue: Use
     set_priority: Use

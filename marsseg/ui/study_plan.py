@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from marsseg.services import PlannedRun, Toggle
 
 _MAX_REPEATS = 10
+_MAX_FOLDS = 20
 _NAME_LETTERS = 150
 
 
@@ -28,6 +29,7 @@ class StudyChoice:
     baseline: RunConfig
     toggles: tuple[Toggle, ...]
     repeats: int
+    folds: int
 
 
 def render_setup(
@@ -57,6 +59,12 @@ def render_setup(
         "Repeats", 1, _MAX_REPEATS, value=3, key=keys.STUDY_REPEATS, persist_state="session",
         help="Each configuration runs with this many seeds; three or more show how much is luck.",
     )  # fmt: skip
+    folds = st.selectbox(
+        "Folds", [0, *range(2, _MAX_FOLDS + 1)], key=keys.STUDY_FOLDS, persist_state="session",
+        format_func=lambda k: f"{k} folds" if k else "one split",
+        help="k folds: every configuration runs k times, and each tile outside the test part validates once. "
+        "The leaderboard pools the folds into one validation score. Do without repeats first.",
+    )  # fmt: skip
     labels = st.pills(
         "Changes", [toggle.label for toggle in toggles], selection_mode="multi", key=keys.STUDY_TOGGLES,
         default=[toggle.label for toggle in toggles[:2]], persist_state="session",
@@ -68,6 +76,7 @@ def render_setup(
         baseline=presets[preset].config.with_values(values),
         toggles=tuple(toggle for toggle in toggles if toggle.label in labels),
         repeats=int(repeats),
+        folds=int(folds),
     )
 
 
@@ -76,16 +85,27 @@ def render_plan(planned: Sequence[PlannedRun], baseline: RunConfig, seconds: flo
     by_name: dict[str, list[PlannedRun]] = {}
     for run in planned:
         by_name.setdefault(run.name, []).append(run)
+    folds = planned[0].config.data.folds
     st.subheader(f"{len(planned)} runs, {formats.about(seconds)} one after the other")
     # A table, not a data frame: its words wrap where the window is narrow.
     st.table(
         {
             "Run": [text.markdown(name) for name in by_name],
             "What changes": [text.markdown(_changes(runs[0].config, baseline)) for runs in by_name.values()],
-            "Seeds": [", ".join(str(run.config.train.seed) for run in runs) for runs in by_name.values()],
+            "Seeds": [_seeds(runs) for runs in by_name.values()],
+            **({"Folds": [str(folds)] * len(by_name)} if folds else {}),
         },
         hide_index=True,
     )
+    if folds:
+        st.caption(
+            f"Each configuration runs on {folds} folds with every seed. On the leaderboard it is one row: "
+            "on the validation split with the pooled out-of-fold score, on the test split with the mean."
+        )
+
+
+def _seeds(runs: Sequence[PlannedRun]) -> str:
+    return ", ".join(map(str, dict.fromkeys(run.config.train.seed for run in runs)))
 
 
 def _changes(config: RunConfig, baseline: RunConfig) -> str:

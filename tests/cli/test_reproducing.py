@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from marsseg import services
 from marsseg.cli import app
-from marsseg.cli.train import _changed, _starting_point
+from marsseg.cli.train import changed, starting_point
 from marsseg.config import RunConfig
 from marsseg.services import Lab
 from marsseg.store.records import NewRun, RunRecord
@@ -33,8 +33,8 @@ def options_of(command: str) -> dict[str, Any]:
 
 def config_of(options: dict[str, Any]) -> RunConfig:
     """The configuration that these options of `train` stand for."""
-    start, _ = _starting_point(options["preset"], options["config"])
-    return _changed(start, list(options["assignments"] or []), options["dataset"], options["seed"])
+    start, _ = starting_point(options["preset"], options["config"])
+    return changed(start, list(options["assignments"] or []), options["dataset"], options["seed"])
 
 
 def add_run(lab: Lab, config: RunConfig, **values: Any) -> RunRecord:

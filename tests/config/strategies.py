@@ -38,7 +38,7 @@ def values_of(path: str, info: FieldInfo) -> st.SearchStrategy[Any]:
 
 
 _EVERY_FIELD = st.fixed_dictionaries(
-    {}, optional={view.path: values_of(view.path, view.info) for view in iter_fields()}
+    {}, optional={view.path: values_of(view.path, view.info) for view in iter_fields() if view.ui.in_form}
 )
 
 

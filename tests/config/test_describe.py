@@ -43,8 +43,8 @@ def test_a_toggle_that_the_baseline_has_is_named_when_it_is_gone() -> None:
 
 
 def test_differences_hold_both_values_and_leave_out_the_name() -> None:
-    config = parse_values({"name": "x", "model.residual": True, "train.epochs": 5})
-    assert differences(config, BASELINE) == {"model.residual": (True, False), "train.epochs": (5, 40)}
+    config = parse_values({"name": "x", "data.flip_vertical": True, "train.epochs": 5})
+    assert differences(config, BASELINE) == {"data.flip_vertical": (True, False), "train.epochs": (5, 40)}
 
 
 def test_a_value_without_a_say_is_none_on_that_side() -> None:

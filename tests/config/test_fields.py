@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from marsseg.config import ModelConfig, RunConfig, Ui, When, iter_fields
+from marsseg.config.describe import FIELDS
+from marsseg.config.fields import matters
 
 
 def test_a_condition_without_values_asks_for_anything_truthy() -> None:
@@ -28,14 +32,32 @@ def test_a_condition_reads_raw_form_values_too() -> None:
 
 @pytest.mark.parametrize("view", list(iter_fields()), ids=lambda view: view.path)
 def test_a_condition_names_a_sibling_and_values_it_can_have(view) -> None:
-    condition = view.ui.when
-    if condition is None:
-        return
-    assert condition.field in view.section.model_fields
-    assert condition.field != view.name
-    for value in condition.values:
-        path = f"{view.parent}.{condition.field}"
-        assert RunConfig().with_values({path: value}).flat()[path] == value
+    for condition in view.ui.conditions:
+        assert condition.field in view.section.model_fields
+        assert condition.field != view.name
+        annotation = view.section.model_fields[condition.field].annotation
+        assert set(condition.values) <= {*get_args(annotation), 0}
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "expected"),
+    [
+        ({"loss.focal_tversky": 1.0}, "loss.tversky_alpha", True),
+        ({"train.schedule": "cosine"}, "train.plateau_factor", False),
+        ({"train.schedule": "cosine"}, "train.plateau_patience", False),
+        ({"train.plateau_factor": 1.0}, "train.plateau_patience", False),
+    ],
+)
+def test_a_field_matters_where_one_of_its_conditions_and_all_above_it_hold(values, field, expected) -> None:
+    config = RunConfig().with_values(values)
+    assert (field in config.effective()) is expected
+    view = FIELDS[field]
+    siblings = {
+        path.rpartition(".")[2]: value
+        for path, value in config.flat().items()
+        if path.startswith(view.parent)
+    }
+    assert matters(view.section, view.name, siblings) is expected
 
 
 def test_a_field_is_called_by_its_short_name_or_its_label() -> None:

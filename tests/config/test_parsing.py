@@ -129,7 +129,7 @@ def test_several_mistakes_are_told_at_once() -> None:
     [
         ("model.residuals", "did you mean model.residual?"),
         ("model.learning_rate", "did you mean train.learning_rate?"),
-        ("train.lr_warmup_schedule_kind", "presets list --json"),
+        ("train.momentum_of_nesterov", "presets list --json"),
         ("modle.depth", "did you mean model.depth?"),
     ],
 )

@@ -133,6 +133,11 @@ CHANGED: dict[str, Any] = {
     "train.batch_size": 8,
     "train.learning_rate": 2e-4,
     "train.deterministic": False,
+    "loss.lovasz": 1.0,
+    "augment.brightness": 0.5,
+    "augment.rock_oversampling": 2.0,
+    "train.ema": True,
+    "train.schedule": "cosine",
 }
 
 
@@ -140,3 +145,20 @@ CHANGED: dict[str, Any] = {
 def test_any_field_that_decides_the_result_changes_the_fingerprint(path: str) -> None:
     changed = RunConfig().with_values({path: CHANGED[path]})
     assert changed.fingerprint(TILES) != RunConfig().fingerprint(TILES)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, "25d28452266d21ea"),
+        (
+            {"model.activation": "leaky_relu", "loss.tversky": 0.5, "data.folds": 5},
+            "439f1c4ff8cb35ef",
+        ),
+    ],
+)
+def test_fields_that_came_later_leave_earlier_fingerprints_alone(
+    values: dict[str, Any], expected: str
+) -> None:
+    """As stored runs of the version without augmentation and architectures have them."""
+    assert parse_values(values).fingerprint(TILES) == expected

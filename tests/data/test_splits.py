@@ -123,6 +123,21 @@ def test_folds_divide_what_the_test_leaves(folds: int, total: int, seed: int) ->
     assert max(rocks) - min(rocks) <= 1
 
 
+@given(frames=st.integers(6, 40), folds=st.integers(2, 5), seed=st.integers(0, 999))
+def test_folds_of_whole_frames_validate_every_tile_once(frames: int, folds: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    groups = np.concatenate([np.arange(frames), rng.integers(0, frames, 4 * frames)])
+    rows, rock = np.arange(len(groups)), rng.random(len(groups)) < 0.1
+    splits = [
+        make_split(rock, rows, groups, DataConfig(folds=folds, fold=fold, split_seed=seed))
+        for fold in range(folds)
+    ]
+    validated = np.concatenate([split.validation for split in splits])
+    np.testing.assert_array_equal(np.sort(validated), np.setdiff1d(rows, splits[0].test))
+    frames_of = [set(groups[split.validation]) for split in splits]
+    assert sum(map(len, frames_of)) == len(set.union(*frames_of))
+
+
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_too_few_tiles(count: int) -> None:
     with pytest.raises(DatasetError, match=rf"^{count} tiles cannot be divided.*at least 3 tiles"):

@@ -45,6 +45,18 @@ def select(app: AppTest, *rows: int) -> AppTest:
     return app.run()
 
 
+def test_folds_are_one_row_that_says_how_it_was_scored(lab: Lab) -> None:
+    for fold in range(2):
+        finish_run(lab, config(data__folds=3, data__fold=fold))
+    app = open_page("leaderboard", split="validation")
+    assert list(table(app)["Scored over"]) == ["2 of 3 folds pooled"]
+    finish_run(lab, config(data__folds=3, data__fold=2))
+    assert list(table(app.run())["Scored over"]) == ["3 folds pooled"]
+    app.get_by_key(keys.SPLIT).set_value("test").run()
+    assert list(table(app)["Scored over"]) == ["mean ± sd over 3 folds"]
+    assert list(table(app)["n"]) == [3]
+
+
 def test_an_empty_board_starts_the_demo_ablation(first_visit: Lab, woken: list[str]) -> None:
     app = press(open_page("leaderboard"), "Run the demo ablation")
     waiting = services.queue(first_visit)

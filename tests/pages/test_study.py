@@ -37,6 +37,28 @@ def test_the_plan_is_the_baseline_and_one_change_a_run(lab: Lab) -> None:
     assert app.subheader[0].value.startswith("6 runs, about ")
 
 
+def test_folds_multiply_the_runs_and_are_explained(lab: Lab, woken: list[str]) -> None:
+    app = choose(open_page("study"), ["Residual connections"], 2)
+    app.get_by_key(keys.STUDY_FOLDS).set_value(3).run()
+    assert not app.exception
+    assert set(app.table[0].value["Folds"]) == {"3"}
+    assert set(app.table[0].value["Seeds"]) == {"0, 1"}
+    assert "pooled out-of-fold score" in words(app)
+    press(app, "Start 12 runs")
+    runs = services.queue(lab)
+    assert sorted({(run.seed, run.config.data.fold) for run in runs}) == [
+        (seed, fold) for seed in (0, 1) for fold in (0, 1, 2)
+    ]
+    assert len({run.study_id for run in runs}) == 1
+    assert len({run.fingerprint for run in runs}) == 2
+
+
+def test_folds_alone_make_a_study(lab: Lab) -> None:
+    app = choose(open_page("study"), [], 1)
+    app.get_by_key(keys.STUDY_FOLDS).set_value(4).run()
+    assert not button(app, "Start 4 runs").disabled
+
+
 def test_more_repeats_and_epochs_take_longer(lab: Lab) -> None:
     app = choose(open_page("study"), ["Residual connections"], 1)
     short = app.subheader[0].value

@@ -6,14 +6,17 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from marsseg import services
-from marsseg.config import iter_fields
+from marsseg.config import AugmentConfig, iter_fields
 from marsseg.presets import PRESETS
 from marsseg.services.lab import Lab
 from marsseg.store.records import Phase, Progress, RunStatus
 from marsseg.ui import keys
+from marsseg.ui.form_layout import section_of
 from marsseg.ui.kinds import Kind, shape_of
 from tests.pages.driver import AWKWARD, button, charts, go_to, open_page, press, read_as_markup, words
 from tests.support.labs import DATASET, config, finish_run, queue_run, start_run
+
+CUTOFF = "auto_contrast_cutoff"  # 0 like the probabilities, but none
 
 
 def widget_keys(app: AppTest) -> set[str]:
@@ -23,7 +26,7 @@ def widget_keys(app: AppTest) -> set[str]:
 
 def fields(section: str) -> set[str]:
     """Keys of all widgets that a section can show."""
-    views = [view for view in iter_fields() if view.path.startswith(f"{section}.")]
+    views = [view for view in iter_fields() if section_of(view.path) == section and view.ui.in_form]
     return {
         keys.field(keys.TRAIN_FORM, view.path, 0 if shape_of(view).kind is Kind.NUMBERS else None)
         for view in views
@@ -57,13 +60,25 @@ def test_the_sections_together_show_a_widget_for_every_field_that_matters(form: 
         "model.activation": "leaky_relu",
         "model.normalization": "group",
         "loss.focal": 1.0,
-        "loss.tversky": 1.0,
+        "loss.focal_tversky": 1.0,
+        "loss.boundary": 1.0,
+        "loss.top_k": 1.0,
         "loss.class_weights.mode": "effective_number",
         "data.folds": 5,
+        "train.ema": True,
+        "model.residual": True,
+        **{
+            f"augment.{name}": 0.5
+            for name, value in AugmentConfig()
+            if value == 0 and name != "auto_contrast_cutoff"
+        },
     }.items():
         enter(form, path, value)
-    for section in ("model", "train"):
+    for section in ("model", "augment"):
         assert fields(section) <= widget_keys(show(form, section))
+    floor = keys.field(keys.TRAIN_FORM, "train.cosine_floor")
+    assert fields("train") - {floor} <= widget_keys(show(form, "train"))
+    assert floor in widget_keys(enter(form, "train.schedule", "cosine"))
     share = keys.field(keys.TRAIN_FORM, "data.validation_fraction")
     assert fields("data") - {share} <= widget_keys(show(form, "data"))
     assert share in widget_keys(enter(form, "data.folds", 0))

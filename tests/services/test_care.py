@@ -32,7 +32,7 @@ def run(lab: Lab) -> RunRecord:
     lab.settings.run_dir(done.id).rename(lab.settings.run_dir(queued.id))
     _, token = start_run(lab, queued.id)
     lab.store.add_epoch(queued.id, token, epoch(1, checkpoint="epoch-0001.npz"))
-    lab.store.add_epoch(queued.id, token, epoch(2, checkpoint="epoch-0002.npz"))
+    lab.store.add_epoch(queued.id, token, epoch(2, checkpoint="epoch-0002.npz", val_terrain_miou=0.5))
     lab.store.finish(queued.id, token, RunStatus.COMPLETED, "2 epochs", best_epoch=2)
     save_checkpoint(lab, queued.id, "epoch-0002.npz")
     write(lab.settings.run_dir(queued.id) / "model.onnx")
@@ -84,7 +84,19 @@ def test_the_last_checkpoint_must_be_there_earlier_ones_need_not(lab: Lab, run: 
     save_checkpoint(lab, run.id, "epoch-0001.npz")
     (sentence,) = services.check_lab(lab.settings).missing
     assert sentence.startswith(f"Run {run.id} (“whole”) has lost its checkpoint epoch-0002.npz")
-    assert "goes on from an earlier one" in sentence
+    assert "goes on from what is left" in sentence
+
+
+def test_the_best_checkpoint_must_be_there_too(lab: Lab, run: RunRecord) -> None:
+    lab.store.extend_run(run.id, 1)
+    _, token = start_run(lab, run.id)
+    lab.store.add_epoch(run.id, token, epoch(3, checkpoint="epoch-0003.npz", val_terrain_miou=0.1))
+    lab.store.finish(run.id, token, RunStatus.COMPLETED, "3 epochs", best_epoch=2)
+    save_checkpoint(lab, run.id, "epoch-0003.npz")
+    assert services.check_lab(lab.settings).problems == ()
+    (services.checkpoints_dir(lab, run.id) / "epoch-0002.npz").unlink()
+    (sentence,) = services.check_lab(lab.settings).missing
+    assert "has lost its checkpoint epoch-0002.npz" in sentence
 
 
 @pytest.mark.parametrize("part", ["garbage", "half", "one byte"])

@@ -49,6 +49,7 @@ def test_runs_ahead_are_counted(lab: Lab) -> None:
         ({"data__flip_vertical": True}, "up-down"),
         ({"loss__class_weights__background": 1.0}, "Background counts"),
         ({"train__epochs": 5}, "plateau"),
+        ({"train__epochs": 40, "train__warmup_epochs": 40}, "risen to its full height"),
     ],
 )
 def test_unwise_choices_are_said(lab: Lab, change: dict[str, object], words: str) -> None:
@@ -57,3 +58,54 @@ def test_unwise_choices_are_said(lab: Lab, change: dict[str, object], words: str
     loud = services.preview(lab, config(**{**usual, **change})).warnings
     assert not any(words in warning for warning in quiet)
     assert any(words in warning for warning in loud)
+
+
+def test_the_plateau_rule_is_not_missed_under_another_schedule(lab: Lab) -> None:
+    warnings = services.preview(lab, config(train__epochs=5, train__schedule="cosine")).warnings
+    assert not any("plateau" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize(
+    ("terms", "sentence"),
+    [
+        (
+            {"dice": 1.0, "lovasz": 0.5},
+            "Class weights act on cross-entropy only; Dice and Lovász-softmax count every labelled class "
+            "alike.",
+        ),
+        (
+            {"top_k": 1.0, "focal": 1.0, "focal_tversky": 1.0},
+            "Class weights act on cross-entropy, focal and hard pixels only; focal Tversky counts every "
+            "labelled class alike.",
+        ),
+        (
+            {"cross_entropy": 0.0, "tversky": 1.0, "boundary": 1.0},
+            "Class weights only say which classes are labelled; Tversky and boundary count every labelled "
+            "class alike.",
+        ),
+        (
+            {"generalized_dice": 1.0},
+            "Class weights act on cross-entropy only; generalised Dice goes by the size of a class in the "
+            "batch.",
+        ),
+        (
+            {"generalized_dice": 1.0, "dice": 1.0},
+            "Class weights act on cross-entropy only; Dice counts every labelled class alike and generalised "
+            "Dice goes by the size of a class in the batch.",
+        ),
+    ],
+)
+def test_terms_that_do_not_use_the_chosen_class_weights_are_said(
+    lab: Lab, terms: dict[str, float], sentence: str
+) -> None:
+    changes = {f"loss__{term}": weight for term, weight in terms.items()}
+    weighted = config(**changes, loss__class_weights__mode="inverse_frequency")
+    assert sentence in services.preview(lab, weighted).warnings
+    assert not any(
+        "Class weights" in warning for warning in services.preview(lab, config(**changes)).warnings
+    )
+
+
+def test_class_weights_that_every_term_uses_need_no_word(lab: Lab) -> None:
+    run_config = config(loss__focal=1.0, loss__top_k=1.0, loss__class_weights__mode="effective_number")
+    assert not any("Class weights" in warning for warning in services.preview(lab, run_config).warnings)

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from marsseg import services
-from marsseg.errors import ConfigError, DatasetError
+from marsseg.errors import ConfigError, DatasetError, NotFoundError
 from marsseg.presets import PRESETS, get_preset
 from marsseg.services.lab import Lab
 from tests.support.labs import config
@@ -18,6 +19,49 @@ def test_a_plan_changes_one_thing_at_a_time_and_repeats_with_new_seeds() -> None
     planned = services.plan_ablation(config(), toggles, repeats=2)
     assert [run.name for run in planned[:3]] == ["baseline", "+residual", "CE 0, focal 1"]
     assert [run.config.train.seed for run in planned] == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_plan_on_folds_runs_every_configuration_on_each_with_every_seed() -> None:
+    planned = services.plan_ablation(config(), [_toggle("Residual connections")], repeats=2, folds=3)
+    places = [(run.name, run.config.train.seed, run.config.data.fold) for run in planned]
+    wanted = [
+        (name, seed, fold) for seed in (0, 1) for fold in (0, 1, 2) for name in ("baseline", "+residual")
+    ]
+    assert places == wanted
+    assert {run.config.data.folds for run in planned} == {3}
+    assert len({run.config.fingerprint("tiles") for run in planned}) == 2
+
+
+def test_a_baseline_on_folds_is_planned_on_all_of_them_unless_told_otherwise() -> None:
+    baseline = config(data__folds=4, data__fold=2)
+    assert [run.config.data.fold for run in services.plan_ablation(baseline, [])] == [0, 1, 2, 3]
+    (single,) = services.plan_ablation(baseline, [], folds=0)
+    assert (single.config.data.folds, single.config.data.fold) == (0, 0)
+
+
+def test_one_fold_is_refused() -> None:
+    with pytest.raises(ConfigError, match="One fold"):
+        services.plan_ablation(config(), [], folds=1)
+
+
+def test_folds_of_a_study_validate_every_tile_outside_the_test_part_once(lab: Lab) -> None:
+    planned = services.plan_ablation(config(), [], folds=4)
+    study, runs = services.submit_study(lab, "folds", planned[0].config, planned)
+    splits = [services.split_of(lab, run.config.data) for run in runs]
+    judged = np.concatenate([split.validation for split in splits])
+    kept = np.setdiff1d(np.arange(66), services.dataset_report(lab, "bands").record.dropped_rows)
+    assert sorted(judged.tolist()) == np.setdiff1d(kept, splits[0].test).tolist()
+    assert {tuple(split.test) for split in splits} == {tuple(splits[0].test)}
+    assert {run.study_id for run in runs} == {study.id}
+
+
+def test_changes_go_by_the_beginning_of_their_label() -> None:
+    assert services.find_toggle("RESIDUAL").label == "Residual connections"
+    with pytest.raises(NotFoundError, match="Several changes begin with 'skip gate'"):
+        services.find_toggle("skip gate")
+    for unknown in ("sorcery", " "):
+        with pytest.raises(NotFoundError, match="no change"):
+            services.find_toggle(unknown)
 
 
 def test_toggles_the_baseline_already_has_are_left_out() -> None:
@@ -83,3 +127,7 @@ def test_a_plan_takes_as_long_as_its_runs_one_after_the_other(lab: Lab) -> None:
     each = [services.preview(lab, run.config).seconds_total for run in planned]
     assert services.plan_seconds(lab, planned) == pytest.approx(sum(each))
     assert len(set(each)) > 1
+    folds = services.plan_ablation(config(), [], folds=3)
+    assert services.plan_seconds(lab, folds) == pytest.approx(
+        3 * services.preview(lab, folds[0].config).seconds_total
+    )

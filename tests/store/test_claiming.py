@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from marsseg.errors import ConfigError, StateError
+from marsseg.errors import ConfigError, NotFoundError, StateError
 from marsseg.store import RunStore
 from marsseg.store.records import DatasetRecord, LeaseRecord, RunStatus
 from tests.store.building import claim, identity, new_run, queue_runs, run_in, start_run
@@ -184,3 +186,29 @@ def test_a_scheduler_that_lost_its_lease_takes_no_claim_back(store: RunStore, da
     with pytest.raises(StateError, match="passed to another"):
         store.release_claim(run_id, token, lease=LeaseRecord("scheduler", "first", 10, fence))
     assert store.get_run(run_id).status is RunStatus.STARTING
+
+
+def test_a_run_waits_for_those_that_it_needs(store: RunStore, dataset: DatasetRecord) -> None:
+    first, second = queue_runs(store, dataset, "ab")
+    needy = store.add_run(replace(new_run(dataset, "of both"), needs=(second, first), priority=5)).id
+    behind = queue_runs(store, dataset, "c")[0]
+    assert [run.id for run in store.queue()] == [needy, first, second, behind]
+    claimed = [claim(store) for _ in range(3)]
+    assert [run.id for run, _ in claimed] == [first, second, behind]
+    for run, token in claimed[:2]:
+        assert store.claim_next(100) is None
+        store.finish(run.id, token, RunStatus.FAILED, "No luck.")
+    assert claim(store)[0].id == needy
+
+
+def test_a_run_does_not_wait_for_one_that_was_deleted(store: RunStore, dataset: DatasetRecord) -> None:
+    run_id, _ = run_in(store, dataset, RunStatus.COMPLETED)
+    needy = store.add_run(replace(new_run(dataset), needs=(run_id,))).id
+    store.delete_runs([run_id])
+    assert claim(store)[0].id == needy
+
+
+def test_what_a_run_needs_has_to_be_there(store: RunStore, dataset: DatasetRecord) -> None:
+    with pytest.raises(NotFoundError, match="r-missing"):
+        store.add_run(replace(new_run(dataset), needs=("r-missing",)))
+    assert store.list_runs() == []

@@ -10,9 +10,12 @@ from marsseg.store.records import DatasetRecord, RunRecord, RunStatus
 from tests.store.building import claim, epoch, identity, new_run, queue_runs, start_run
 
 
-def completed_run(store: RunStore, dataset: DatasetRecord, epochs: int = 4, planned: int = 4) -> RunRecord:
+def completed_run(
+    store: RunStore, dataset: DatasetRecord, epochs: int = 4, planned: int = 4, schedule: str = "plateau"
+) -> RunRecord:
     """A run of so many epochs out of those planned."""
-    run = store.add_run(new_run(dataset, config={"train.epochs": planned, "train.seed": 5, "name": "mine"}))
+    values = {"train.epochs": planned, "train.seed": 5, "name": "mine", "train.schedule": schedule}
+    run = store.add_run(new_run(dataset, config=values))
     _, token = claim(store)
     store.worker_started(run.id, token, identity(token))
     for number in range(1, epochs + 1):
@@ -104,3 +107,41 @@ def test_what_cannot_be_extended(store: RunStore, dataset: DatasetRecord) -> Non
         store.extend_run(running, 1)
     with pytest.raises(NotFoundError):
         store.extend_run("r-00000000", 1)
+
+
+def test_a_cosine_that_has_come_to_its_end_is_not_made_longer(
+    store: RunStore, dataset: DatasetRecord
+) -> None:
+    run = completed_run(store, dataset, schedule="cosine")
+    with pytest.raises(StateError, match=r"followed a cosine of 4 epochs.*clone it with more epochs"):
+        store.extend_run(run.id, 2)
+    assert store.get_run(run.id) == run
+
+
+def test_an_extension_that_is_called_off_leaves_the_run_as_it_was(
+    store: RunStore, dataset: DatasetRecord
+) -> None:
+    run = completed_run(store, dataset, epochs=3, planned=10)
+    store.extend_run(run.id, 2)
+    back = store.request_stop(run.id)
+    assert (back.status, back.reason, back.config, back.fingerprint, back.finished_at, back.best_epoch) == (
+        RunStatus.COMPLETED,
+        run.reason,
+        run.config,
+        run.fingerprint,
+        run.finished_at,
+        run.best_epoch,
+    )
+    assert store.queue() == []
+    assert store.extend_run(run.id, 1).config.train.epochs == 4
+
+
+def test_an_extension_under_way_is_stopped_like_any_run(store: RunStore, dataset: DatasetRecord) -> None:
+    run = completed_run(store, dataset)
+    store.extend_run(run.id, 2)
+    _, token = claim(store)
+    store.worker_started(run.id, token, identity(token))
+    store.finish(run.id, token, RunStatus.STOPPED, "Asked to.")
+    store.requeue(run.id)
+    assert store.request_stop(run.id).status is RunStatus.STOPPED
+    assert store.get_run(run.id).config.train.epochs == 6

@@ -3,11 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from marsseg.config import DataConfig
-from marsseg.training.inputs import Standardizer, Tiles, fit_standardizer, flip_tiles, steps_per_epoch
+from marsseg.config import AugmentConfig, DataConfig
+from marsseg.training.inputs import Standardizer, Tiles, fit_standardizer, steps_per_epoch
 
 NO_FLIPS = DataConfig(flip_horizontal=False, flip_vertical=False)
 BOTH_FLIPS = DataConfig(flip_horizontal=True, flip_vertical=True)
+PLAIN = AugmentConfig()
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def levels(images: np.ndarray) -> np.ndarray:
 def epoch_of(
     tiles: Tiles, seed: int, epoch: int, flips: DataConfig = BOTH_FLIPS, size: int = 3
 ) -> np.ndarray:
-    batches = tiles.training_batches(size, seed=seed, epoch=epoch, flips=flips)
+    batches = tiles.training_batches(size, seed=seed, epoch=epoch, flips=flips, augment=PLAIN)
     return np.concatenate([levels(images) for images, _ in batches])
 
 
@@ -66,7 +67,7 @@ def test_plain_batches_keep_order_and_include_the_remainder(tiles):
 
 
 def test_image_and_mask_move_together(tiles):
-    for images, masks in tiles.training_batches(5, seed=3, epoch=2, flips=BOTH_FLIPS):
+    for images, masks in tiles.training_batches(5, seed=3, epoch=2, flips=BOTH_FLIPS, augment=PLAIN):
         assert masks.dtype == np.uint8
         np.testing.assert_array_equal(levels(images) % 5, masks)
 
@@ -106,13 +107,6 @@ def test_about_half_of_the_tiles_are_mirrored():
     assert 0.45 < (seen[:, 0, 0] == 5).mean() < 0.55
 
 
-def test_flipping_touches_the_chosen_tiles_only():
-    batch = np.arange(24).reshape(3, 2, 4)
-    expected = np.stack([np.fliplr(batch[0]), np.flipud(batch[1]), batch[2]])
-    flip_tiles(batch, np.array([True, False, False]), np.array([False, True, False]))
-    np.testing.assert_array_equal(batch, expected)
-
-
 def test_the_dataset_itself_is_never_flipped(tiles):
     before = tiles.images.copy()
     epoch_of(tiles, seed=2, epoch=1)
@@ -125,5 +119,16 @@ def test_steps_are_full_batches_but_at_least_one(tiles, size, steps):
 
 
 def test_fewer_tiles_than_a_batch_make_one_batch_of_all(tiles):
-    (batch,) = tiles.training_batches(64, seed=0, epoch=1, flips=NO_FLIPS)
+    (batch,) = tiles.training_batches(64, seed=0, epoch=1, flips=NO_FLIPS, augment=PLAIN)
     assert len(batch[1]) == 10
+
+
+def test_training_batches_are_the_augmented_epoch_standardised(tiles):
+    augment = AugmentConfig(brightness=0.5, grid_shuffle=0.5, rock_paste=0.5, rock_oversampling=3.0)
+    choice = {"seed": 1, "epoch": 2, "flips": BOTH_FLIPS, "augment": augment}
+    for (images, masks), plain in zip(
+        tiles.training_batches(3, **choice), tiles.epoch(3, **choice), strict=True
+    ):
+        assert images.dtype == np.float32
+        np.testing.assert_allclose(images[..., 0], (plain.images / 255 - 0.5) / 0.25, rtol=1e-6, atol=1e-6)
+        np.testing.assert_array_equal(masks, plain.masks)

@@ -3,32 +3,13 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from scipy.special import log_softmax, softmax
 from sklearn.metrics import f1_score, log_loss
 
-from marsseg.config import LossConfig
-from marsseg.errors import ConfigError
-from marsseg.training.losses import build_loss, cross_entropy, dice, focal, tversky
+from marsseg.training.losses import cross_entropy, dice, focal, tversky
+from tests.training.loss_cases import ONES, WEIGHTS, value_and_gradient
 
 pytestmark = pytest.mark.training
-
-WEIGHTS = (0.0, 0.5, 1.0, 2.0, 7.0)
-ONES = (1.0,) * 5
-TERMS = {
-    "cross_entropy": LossConfig(),
-    "smoothed": LossConfig(label_smoothing=0.1),
-    "focal": LossConfig(cross_entropy=0.0, focal=1.0),
-    "focal_gamma_below_1": LossConfig(cross_entropy=0.0, focal=1.0, focal_gamma=0.25),
-    "focal_gamma_0": LossConfig(cross_entropy=0.0, focal=1.0, focal_gamma=0.0),
-    "dice": LossConfig(cross_entropy=0.0, dice=1.0),
-    "tversky": LossConfig(cross_entropy=0.0, tversky=1.0),
-    "tversky_without_false_negatives": LossConfig(
-        cross_entropy=0.0, tversky=1.0, tversky_alpha=1.0, tversky_beta=0.0
-    ),
-    "all": LossConfig(focal=0.5, dice=0.5, tversky=0.25),
-}
-every_term = pytest.mark.parametrize("config", TERMS.values(), ids=TERMS.keys())
 
 
 @pytest.fixture
@@ -44,13 +25,6 @@ def logits(rng):
 @pytest.fixture
 def rng():
     return np.random.default_rng(7)
-
-
-def value_and_gradient(loss, mask, logits):
-    variable = tf.Variable(logits)
-    with tf.GradientTape() as tape:
-        value = loss(mask, variable)
-    return float(value), tape.gradient(value, variable).numpy()
 
 
 def true_class(values, mask):
@@ -136,63 +110,6 @@ def test_overlap_terms_ignore_how_much_a_class_weighs(mask, logits):
     assert float(dice(mask, logits, (0, 1, 1, 1, 1))) == float(dice(mask, logits, (0, 9, 0.1, 1, 50)))
 
 
-def test_unlabelled_pixels_do_not_move_any_term(mask, logits, rng):
-    noisy = logits + (mask == 0)[..., None] * rng.normal(size=logits.shape).astype("float32")
-    for config in TERMS.values():
-        loss = build_loss(config, WEIGHTS)
-        assert float(loss(mask, noisy)) == pytest.approx(float(loss(mask, logits)), rel=1e-6)
-
-
-# Gradients
-
-
-@every_term
-def test_gradient_agrees_with_finite_differences(config, rng):
-    mask, logits = rng.integers(0, 5, (1, 2, 3)), rng.normal(size=(1, 2, 3, 5))
-    terms = build_loss(config, WEIGHTS).call  # the call itself keeps float64
-    _, gradient = value_and_gradient(terms, mask, logits)
-    for place in np.ndindex(*logits.shape):
-        step = np.zeros_like(logits)
-        step[place] = 1e-5
-        slope = (float(terms(mask, logits + step)) - float(terms(mask, logits - step))) / 2e-5
-        assert gradient[place] == pytest.approx(slope, rel=1e-5, abs=1e-9)
-
-
-@every_term
-def test_all_background_batch_costs_nothing_and_moves_nothing(config, logits):
-    loss = build_loss(config, WEIGHTS)
-    value, gradient = value_and_gradient(loss, np.zeros((2, 6, 7), "uint8"), logits)
-    assert value == 0
-    assert not gradient.any()
-
-
-@every_term
-def test_single_class_batch_is_finite_and_pulls_towards_the_class(config, logits):
-    loss = build_loss(config, WEIGHTS)
-    value, gradient = value_and_gradient(loss, np.full((2, 6, 7), 4), logits)
-    assert np.isfinite(gradient).all()
-    if config.tversky_beta or not config.tversky:  # without a price for misses, one class is never wrong
-        assert value > 0
-        assert gradient[..., 4].sum() < 0
-    else:
-        assert value == pytest.approx(0, abs=1e-6)
-
-
-@every_term
-@pytest.mark.parametrize("size", [50.0, 1e4])
-@pytest.mark.parametrize("right", [True, False], ids=["right", "wrong"])
-def test_confident_logits_stay_finite(config, size, right, mask):
-    chosen = mask if right else (mask + 1) % 5
-    logits = np.where(np.arange(5) == chosen[..., None], size, -size).astype("float32")
-    value, gradient = value_and_gradient(build_loss(config, WEIGHTS), mask, logits)
-    assert np.isfinite(value)
-    assert np.isfinite(gradient).all()
-    if right and not config.label_smoothing:
-        assert value == pytest.approx(0, abs=1e-6)
-    else:
-        assert value > 0.1
-
-
 @pytest.mark.parametrize("gamma", [0.0, 0.25, 0.5, 2.0])
 def test_confidently_wrong_focal_costs_what_the_logits_say(gamma):
     logits = np.array([[[[1e4, -1e4, -1e4, -1e4, -1e4]]]], "float32")
@@ -201,39 +118,3 @@ def test_confidently_wrong_focal_costs_what_the_logits_say(gamma):
     )
     assert value == pytest.approx(2e4, rel=1e-6)
     assert gradient[0, 0, 0] == pytest.approx([1, 0, -1, 0, 0], abs=1e-5)
-
-
-# The loss that Keras sees
-
-
-@pytest.mark.parametrize("dtype", ["uint8", "int32", "int64", "float32"])
-def test_masks_of_any_dtype_give_the_same_scalar(mask, logits, dtype):
-    loss = build_loss(TERMS["all"], WEIGHTS)
-    value = loss(mask.astype(dtype), logits)
-    assert value.shape == ()
-    assert float(value) == float(loss(mask, logits))
-
-
-def test_terms_add_up_with_their_weights(mask, logits):
-    config = LossConfig(cross_entropy=0.5, focal=2.0, focal_gamma=1.5, dice=0.25, tversky=3.0)
-    expected = (
-        0.5 * cross_entropy(mask, logits, WEIGHTS)
-        + 2.0 * focal(mask, logits, WEIGHTS, gamma=1.5, alpha=0.25)
-        + 0.25 * dice(mask, logits, WEIGHTS)
-        + 3.0 * tversky(mask, logits, WEIGHTS, alpha=0.3, beta=0.7)
-    )
-    assert float(build_loss(config, WEIGHTS)(mask, logits)) == pytest.approx(float(expected), rel=1e-6)
-
-
-@every_term
-def test_serialised_loss_comes_back_the_same(config, mask, logits):
-    loss = build_loss(config, np.asarray(WEIGHTS))
-    again = keras.losses.deserialize(keras.losses.serialize(loss))
-    assert again.get_config() == loss.get_config()
-    assert float(again(mask, logits)) == float(loss(mask, logits))
-
-
-@pytest.mark.parametrize("weights", [(1, 1, 1, 1), (1, 1, 1, 1, -1), (0, 1, 1, 1, float("nan"))])
-def test_wrong_class_weights_are_refused(weights):
-    with pytest.raises(ConfigError, match="5 finite numbers"):
-        build_loss(LossConfig(), weights)

@@ -87,12 +87,15 @@ def test_leftovers_of_a_kill_are_removed_and_not_believed(folder, go_on):
     assert not any("0005-first" in name or name.startswith(".") for name in checkpoint_names(folder))
 
 
-def test_a_run_whose_best_weights_are_lost_begins_anew(folder, go_on, four_epochs):
-    """It could not keep its word in the end: the scores of the best epoch."""
+def test_a_run_whose_best_weights_are_lost_goes_on_and_has_another_best(folder, go_on, four_epochs):
     cut(folder / "checkpoints" / "epoch-0001-first.npz")
     trainer, outcome, notebook = go_on()
-    assert notebook.starts == [(0, "No checkpoint can be read; begins anew.")]
-    assert notebook.numbers()[:4] == four_epochs[1].numbers()
+    ((epoch, message),) = notebook.starts
+    assert epoch == 4
+    assert message.startswith("Checkpoint epoch-0001-first.npz cannot be read (")
+    assert message.endswith("), the best one; goes on after epoch 4, now the best.")
+    fourth, (fifth,) = four_epochs[1].epochs[3], notebook.epochs
+    assert outcome.best_epoch == (5 if fifth.val_terrain_miou > fourth.val_terrain_miou else 4)
     trainer.load_best(outcome)
 
 
@@ -125,9 +128,9 @@ def test_best_weights_of_an_earlier_version_are_found(
         np.testing.assert_array_equal(weight.numpy(), value)
 
 
-def test_without_those_the_run_begins_anew(earlier_version, folder):
+def test_without_those_another_epoch_has_to_be_the_best(earlier_version, folder):
     recorded, _ = earlier_version
     checkpoints = Checkpoints(folder / "checkpoints", recorded=recorded)
     start = find_start(checkpoints, checkpoints.read, epochs=6)
-    assert (start.epoch, start.checkpoint) == (0, None)
+    assert (start.epoch, start.is_best_lost) == (4, True)
     assert checkpoints.is_unsigned(1)

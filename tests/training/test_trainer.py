@@ -61,8 +61,8 @@ def test_the_best_weights_score_what_the_best_epoch_recorded(make_trainer, tiny_
 def test_the_recorded_loss_is_the_mean_over_the_steps(make_trainer, tiny_config, notebook):
     trainer = make_trainer(tiny_config({"train.epochs": 1}), notebook=notebook)
     losses = []
-    plain = trainer.model.train_on_batch
-    trainer.model.train_on_batch = lambda *batch: losses.append(plain(*batch)) or losses[-1]
+    plain = trainer.train_step
+    trainer.train_step = lambda *batch: losses.append(plain(*batch)) or losses[-1]
     trainer.train()
     assert len(losses) == trainer.steps == 3
     assert notebook.epochs[0].loss == pytest.approx(np.mean(losses), rel=1e-6)

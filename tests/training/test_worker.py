@@ -129,6 +129,19 @@ def test_whatever_goes_wrong_becomes_a_sentence(lab_where_saving_fails, error, s
     assert "Traceback" in caplog.text
 
 
+def test_mixed_precision_where_tensorflow_sees_no_gpu_fails_with_a_sentence(lab, tiny_config, monkeypatch):
+    monkeypatch.setattr("marsseg.training.backend.count_gpus", lambda: 0)
+    run, token = lab.claim(tiny_config({**SMALL, "train.mixed_precision": True}))
+    assert lab.work(run, token) == 1
+    done = lab.store.get_run(run.id)
+    assert done.status is RunStatus.FAILED
+    assert done.reason == (
+        "train.mixed_precision: Mixed precision works on a GPU only, and this machine shows none; "
+        "switch it off."
+    )
+    assert lab.store.list_epochs(run.id) == []
+
+
 def test_a_diverging_run_fails_with_epoch_and_step(lab, tiny_config, monkeypatch):
     import keras
 

@@ -7,7 +7,7 @@ from marsseg.config import RunConfig, iter_fields
 from marsseg.ui import keys
 from marsseg.ui.kinds import Kind, shape_of
 
-SECTIONS = ["model", "loss", "data", "train"]
+SECTIONS = ["model", "loss", "data", "augment", "train"]
 
 
 def form_script():
@@ -74,11 +74,19 @@ def test_every_field_is_drawn_where_it_matters(app):
     app.session_state["train.config.loss.class_weights.mode"] = "manual"
     values = {
         "model.squeeze_excite": True,
+        "model.residual": True,
         "model.activation": "leaky_relu",
         "model.normalization": "group",
         "loss.focal": 1.0,
-        "loss.tversky": 1.0,
+        "loss.focal_tversky": 1.0,
+        "loss.boundary": 1.0,
+        "loss.top_k": 1.0,
+        "train.ema": True,
     }
+    values |= {
+        view.path: 0.5 for view in iter_fields() if view.path.startswith("augment.") and view.ui.when is None
+    }
+    values["augment.rock_oversampling"] = 2.0
     for path, value in values.items():
         app.session_state[keys.field("train", path)] = value
     drawn = shown_keys(go_to(app, "data"))
@@ -89,7 +97,9 @@ def test_every_field_is_drawn_where_it_matters(app):
     for mode in ("effective_number", "inverse_frequency"):
         app.session_state[keys.field("train", "loss.class_weights.mode")] = mode
         drawn |= shown_keys(go_to(app, "loss"))
-    for view in iter_fields():
+    app.session_state[keys.field("train", "train.schedule")] = "cosine"
+    drawn |= shown_keys(go_to(app, "train"))
+    for view in (view for view in iter_fields() if view.ui.in_form):
         part = 0 if shape_of(view).kind is Kind.NUMBERS else None
         assert keys.field("train", view.path, part) in drawn
 
@@ -190,7 +200,7 @@ def test_a_wrong_value_is_told_beside_its_field_and_on_its_section(app):
     assert list(problems) == ["model.depth"]
     assert any("Depth" in sentence and "halved 7 times" in sentence for sentence in red_sentences(app))
     sections = app.get_by_key(keys.form_section("train"))
-    assert [":red" in option for option in sections.options] == [True, False, False, False]
+    assert [":red" in option for option in sections.options] == [True, False, False, False, False]
 
 
 def test_out_of_range_reaches_the_configuration_not_the_browser(app):

@@ -1,0 +1,204 @@
+"""Use cases that combine runs: the mean of several, mirror images at inference, two stages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from marsseg.config import CombineConfig, RunConfig
+from marsseg.errors import StateError
+from marsseg.services.datasets import split_of
+from marsseg.services.lab import Lab
+from marsseg.services.runs import get_run, model_path
+from marsseg.services.submitting import Wishes, prepare_run, queue_runs, wished
+from marsseg.store.records import NewRun, RunRecord, RunStatus, tiles_identity
+from marsseg.store.texts import cut_name
+
+_DONE = {RunStatus.COMPLETED, RunStatus.STOPPED}
+_GONE_WRONG = {RunStatus.FAILED, RunStatus.LOST}
+
+
+@dataclass(frozen=True, slots=True)
+class TwoStages:
+    """The runs of a two-stage approach, as they were queued.
+
+    Args:
+        background: learns what is background.
+        terrain: learns the four terrain classes.
+        combined: begins when both have ended.
+    """
+
+    background: RunRecord
+    terrain: RunRecord
+    combined: RunRecord
+
+
+def combine(
+    lab: Lab,
+    run_ids: Sequence[str],
+    *,
+    rule: str = "mean",
+    flips: bool = False,
+    name: str = "",
+    wishes: Wishes | None = None,
+) -> RunRecord:
+    """Queue a run that combines others; it begins when all of them have ended.
+
+    Args:
+        run_ids: its members; for two stages, background first.
+        rule: "mean" or "two_stage", see `CombineConfig`.
+        flips: average over the image and its mirror image, too.
+        name: what people call it; by default what it is made of.
+
+    Raises:
+        NotFoundError: no run goes by one of the ids.
+        StateError: a run has no network to combine, or they were tested on different tiles.
+        ConfigError: the rule needs other members.
+    """
+    members = [get_run(lab, run_id) for run_id in run_ids]
+    how = {
+        "combine.rule": rule,
+        "combine.members": [member.id for member in members],
+        "combine.flips": flips,
+        "name": name.strip(),
+    }
+    config = (members[-1].config if members else RunConfig()).with_values(how)
+    for member in members:
+        _require_network(lab, member)
+    _require_common_test(lab, members)
+    new = _prepare(lab, config, members)
+    return queue_runs(lab, [wished(new, wishes)])[0]
+
+
+def submit_two_stages(
+    lab: Lab, config: RunConfig, *, name: str = "", wishes: Wishes | None = None
+) -> TwoStages:
+    """Queue one run for background, one for the terrain classes, and a third that combines them, as a study.
+
+    Both stages train the network that `config` describes. The first weighs background like terrain, since
+    with a weight of 0 it would have nothing to learn.
+
+    Raises:
+        NotFoundError: the dataset is unknown.
+        DatasetError: the dataset cannot be read or split.
+        ConfigError: the name is too long.
+    """
+    title = name.strip() or "Two stages"
+    stages = [
+        (prepare_run(lab, first_stage(config), cut_name(f"{title} · background"))),
+        (prepare_run(lab, second_stage(config), cut_name(f"{title} · terrain"))),
+    ]
+    study = lab.store.add_study(title, config)
+    background, terrain = queue_runs(lab, [replace(wished(new, wishes), study_id=study.id) for new in stages])
+    how = {
+        "combine.rule": "two_stage",
+        "combine.members": [background.id, terrain.id],
+        "name": cut_name(f"{title} · combined"),
+    }
+    combined = _prepare(lab, terrain.config.with_values(how), [background, terrain])
+    queued = queue_runs(lab, [replace(wished(combined, wishes), study_id=study.id)])[0]
+    return TwoStages(background, terrain, queued)
+
+
+def first_stage(config: RunConfig) -> RunConfig:
+    """The configuration that tells background from terrain."""
+    weights = config.loss.class_weights
+    manual = (weights.manual[0] or 1.0, *weights.manual[1:])
+    return config.with_values(
+        {
+            "name": "",
+            "data.target": "background",
+            "loss.class_weights.background": weights.background or 1.0,
+            "loss.class_weights.manual": manual,
+        }
+    )
+
+
+def second_stage(config: RunConfig) -> RunConfig:
+    """The configuration that tells the terrain classes apart, and leaves background out of the loss."""
+    manual = (0.0, *config.loss.class_weights.manual[1:])
+    return config.with_values(
+        {
+            "name": "",
+            "data.target": "terrain",
+            "loss.class_weights.background": 0.0,
+            "loss.class_weights.manual": manual,
+        }
+    )
+
+
+def combined_name(members: Sequence[RunRecord], rule: str, *, flips: bool) -> str:
+    """What a combination is called: "mean of 3: +SE", "baseline, flipped", "two stages: A, B"."""
+    names = list(dict.fromkeys(member.name for member in members))
+    if rule == "two_stage":
+        text = f"two stages: {', '.join(names)}"
+    elif len(members) == 1:
+        return f"{names[0]}, flipped"
+    else:
+        text = f"mean of {len(members)}: {', '.join(names)}"
+    return f"{text}, flipped" if flips else text
+
+
+def combined_fingerprint(combination: CombineConfig, identity: str, members: Sequence[RunRecord]) -> str:
+    """Sixteen hex digits that combinations of repeats share, whatever ids their members have.
+
+    Args:
+        identity: of the tiles, see `tiles_identity`.
+    """
+    parts = [member.fingerprint for member in members]
+    if combination.rule == "mean":
+        parts.sort()
+    text = json.dumps([combination.rule, combination.flips, identity, parts])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def shared_values(members: Sequence[RunConfig]) -> dict[str, Any]:
+    """The effective values on which all configurations agree, by dotted path."""
+    first, *others = (config.effective() for config in members)
+    return {
+        path: value
+        for path, value in first.items()
+        if all(path in other and other[path] == value for other in others)
+    }
+
+
+def _prepare(lab: Lab, config: RunConfig, members: Sequence[RunRecord]) -> NewRun:
+    combination = config.combine
+    called = config.name or combined_name(members, combination.rule, flips=combination.flips)
+    new = prepare_run(lab, config, cut_name(called))
+    identity = tiles_identity(lab.store.get_dataset(new.dataset_id).sha256, members[0].dropped_rows)
+    return replace(
+        new,
+        fingerprint=combined_fingerprint(combination, identity, members),
+        dropped_rows=members[0].dropped_rows,
+        needs=tuple(member.id for member in members if not member.status.is_finished),
+    )
+
+
+def _require_network(lab: Lab, run: RunRecord) -> None:
+    if run.status in _GONE_WRONG or (run.status in _DONE and not model_path(lab, run.id).is_file()):
+        raise StateError(
+            f"Run {run.id} ({run.name}) has no exported network: it is {run.status}. "
+            "Choose runs that have ended well, or will."
+        )
+
+
+def _require_common_test(lab: Lab, members: Sequence[RunRecord]) -> None:
+    """Refuse members of which one may have learned from what another is tested on."""
+    first = members[0]
+    for other in members[1:]:
+        if (other.dataset_id, other.dropped_rows) != (first.dataset_id, first.dropped_rows):
+            raise StateError(
+                f"Runs {first.id} and {other.id} learned from different tiles; combine runs of one dataset."
+            )
+        ours, theirs = (split_of(lab, member.config.data).test for member in (first, other))
+        if not np.array_equal(ours, theirs):
+            raise StateError(
+                f"Runs {first.id} and {other.id} are tested on different tiles, so one may have learned from "
+                "the other's; combine runs of one split."
+            )

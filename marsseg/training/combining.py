@@ -1,0 +1,207 @@
+"""A run that combines finished ones: merges their networks, and judges the result like any other."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import onnxruntime
+
+from marsseg.data.arrays import open_arrays
+from marsseg.errors import MarsSegError
+from marsseg.metrics import decode
+from marsseg.settings import Settings
+from marsseg.store import RunStore
+from marsseg.store.records import Phase, Progress, RunRecord, RunStatus
+from marsseg.training.evaluation import predict_split, save_predictions
+from marsseg.training.files import save_arrays
+from marsseg.training.inputs import Standardizer, Tiles
+from marsseg.training.merging import Member, Rule, merge_networks, read_member
+from marsseg.training.provenance import collect_provenance
+from marsseg.training.reporting import StopFlag, StoreReporter, persist
+from marsseg.training.signature import INPUT_NAME, export_metadata
+
+BATCH = 16
+MODEL = "model.onnx"
+_SPLITS = ("train", "validation", "test")
+
+logger = logging.getLogger(__name__)
+
+
+class MemberError(MarsSegError):
+    """A run cannot be a member of this combination."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A finished run: its network, and the rows of its split."""
+
+    run: RunRecord
+    network: Member
+    rows: dict[str, np.ndarray]
+
+
+class Combiner:
+    """Does the work of one run that combines others.
+
+    Args:
+        beat: asks the store whether the run is still ours, before files are written.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: RunStore,
+        run: RunRecord,
+        reporter: StoreReporter,
+        *,
+        stop: StopFlag,
+        beat: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._run = run
+        self._reporter = reporter
+        self._stop = stop
+        self._beat = beat
+        self._folder = settings.run_dir(run.id)
+
+    def combine(self) -> str:
+        """Merge, evaluate and keep what was found; returns how it ended.
+
+        Raises:
+            MemberError: a member is gone, has not ended well, or learned from other tiles.
+            HurriedError: someone asked to end.
+        """
+        parts = [self._read_part(member) for member in self._run.config.combine.members]
+        splits = common_splits(parts)
+        self._record(parts, splits)
+        self._enter(Phase.BUILDING)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._merge(parts)
+        save_arrays(self._folder / "split.npz", splits)
+        judged = [split for split in ("validation", "test") if split in splits]
+        for split in judged:
+            self._judge(split, splits[split], parts[0])
+        note = "" if "validation" in judged else "; its members were validated on different tiles"
+        return f"combined {len(parts)} run{'s' if len(parts) > 1 else ''}{note}"
+
+    def _read_part(self, run_id: str) -> Part:
+        run = self._store.find_run(run_id)
+        if run is None:
+            raise MemberError(f"run {run_id}, which is to be combined, is not in the lab any more")
+        if run.status not in {RunStatus.COMPLETED, RunStatus.STOPPED}:
+            raise MemberError(
+                f"run {run.id} ({run.name}) is {run.status}; train it to its end, then resume this run"
+            )
+        folder = self._settings.run_dir(run.id)
+        with np.load(folder / "split.npz", allow_pickle=False) as rows:
+            return Part(run, read_member(folder / MODEL), {split: rows[split] for split in _SPLITS})
+
+    def _record(self, parts: Sequence[Part], splits: dict[str, np.ndarray]) -> None:
+        facts = {
+            **collect_provenance(),
+            "members": {part.run.id: part.run.fingerprint for part in parts},
+            "tiles": {split: len(rows) for split, rows in splits.items()},
+        }
+        parameters = sum(part.run.parameters or 0 for part in parts)
+        persist(
+            lambda: self._store.record_facts(
+                self._run.id, self._run.token or "", parameters=parameters, provenance=facts
+            )
+        )
+
+    def _merge(self, parts: Sequence[Part]) -> None:
+        combine, first = self._run.config.combine, parts[0].network
+        metadata = export_metadata(
+            self._run.id,
+            mean=first.mean,
+            std=first.std,
+            frame_size=self._store.get_dataset(self._run.dataset_id).meta.get("frame_size"),
+            multiple=math.lcm(*(part.network.multiple for part in parts)),
+        )
+        networks = [part.network for part in parts]
+        rule = cast(Rule, combine.rule)
+        merge_networks(networks, self._folder / MODEL, metadata, rule=rule, flips=combine.flips)
+
+    def _judge(self, split: str, rows: np.ndarray, first: Part) -> None:
+        """Predict a split with the merged network, and keep masks and confusion matrices."""
+        arrays = open_arrays(
+            self._settings.datasets_dir / self._store.get_dataset(self._run.dataset_id).sha256
+        )
+        standardizer = Standardizer(first.network.mean, first.network.std)
+        tiles = Tiles(arrays.images, arrays.masks, rows, standardizer)
+        logger.info("Evaluating on %d %s tiles.", len(tiles), split)
+        step = evaluation_step(self._folder / MODEL, self._run.threads)
+        prediction = predict_split(step, tiles, BATCH, self._say)
+        self._enter(Phase.SAVING)
+        save_predictions(prediction, split, self._folder / "predictions")
+        for decoding, confusions in prediction.confusions.items():
+            self._reporter.evaluation(split, decoding, prediction.rows, confusions)
+
+    def _enter(self, phase: Phase) -> None:
+        self._stop_if_asked()
+        self._reporter.progress(Progress(phase))
+        self._beat()
+
+    def _say(self, done: int, total: int) -> None:
+        self._stop_if_asked()
+        self._reporter.progress(Progress(Phase.EVALUATING, step=done, steps=total))
+
+    def _stop_if_asked(self) -> None:
+        """There is no half of a combination to keep, so any request ends it."""
+        if self._stop.is_set():
+            self._stop.hurry()
+        self._stop.raise_if_urgent()
+
+
+def common_splits(parts: Sequence[Part]) -> dict[str, np.ndarray]:
+    """The rows of each part of the split that all members agree on.
+
+    Raises:
+        MemberError: one learned from tiles that another was tested on, or they come of different datasets.
+    """
+    first = parts[0]
+    for part in parts[1:]:
+        if part.run.dataset_id != first.run.dataset_id:
+            raise MemberError(
+                f"run {part.run.id} learned from dataset {part.run.dataset_name!r}, run {first.run.id} from "
+                f"{first.run.dataset_name!r}; combine runs of one dataset"
+            )
+        if not np.array_equal(part.rows["test"], first.rows["test"]):
+            raise MemberError(
+                f"runs {first.run.id} and {part.run.id} were tested on different tiles, so one may have "
+                "learned from the other's; combine runs of one split"
+            )
+    same = {
+        split: all(np.array_equal(part.rows[split], first.rows[split]) for part in parts) for split in _SPLITS
+    }
+    return {split: first.rows[split] for split in _SPLITS if same[split]}
+
+
+def evaluation_step(
+    model: Path, threads: int | None
+) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, float]]:
+    """What `predict_split` asks for each batch, answered by an exported network.
+
+    The loss is the mean negative log-likelihood of labelled pixels; 0 in a batch without any.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def evaluate(images: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        (logits,) = session.run(None, {INPUT_NAME: images})
+        logits = np.asarray(logits)
+        likelihood = np.take_along_axis(logits, masks[..., None].astype(np.int64), axis=-1)[..., 0]
+        labelled = likelihood[masks > 0]
+        loss = -float(labelled.mean()) if labelled.size else 0.0
+        return decode(logits, "argmax"), decode(logits, "terrain_only"), loss if math.isfinite(loss) else 0.0
+
+    return evaluate

@@ -1,0 +1,85 @@
+"""Put runs together: the average of several, their mirror images, two stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from marsseg.ui import keys, text
+from marsseg.ui.run_uses import RunUses
+
+if TYPE_CHECKING:
+    from marsseg.store.records import RunRecord
+
+_WIDTH = 420
+_RULES = {"mean": "Average", "two_stage": "Two stages"}
+_HELP = {
+    "mean": "Averages what the networks say of each pixel: an ensemble. It costs their time together.",
+    "two_stage": "One network says what is background, the other which terrain the rest is. Only the strict "
+    "lens can show whether that helps: the terrain lens does not count background, so it cannot see stage "
+    "one.",
+}
+
+
+def render_combine(runs: Sequence[RunRecord], uses: RunUses, *, key: str) -> None:
+    """A button that opens the choice; the result is a run of its own, scored like any other.
+
+    Args:
+        runs: what is to be combined; a single run can be flipped.
+        key: tells the widgets of one place from those of another.
+    """
+    with st.popover("Combine", icon=":material/call_merge:", disabled=not _can_combine(runs)):
+        ids = [run.id for run in runs]
+        rule = _rule(runs, key)
+        if rule == "two_stage":
+            ids = _background_first(runs, key)
+        flips = len(runs) == 1 or st.toggle(
+            "Flip as well",
+            key=keys.combine_field("flips", key),
+            help="Averages over each image and its mirror image, too. Takes twice the time.",
+        )
+        name = st.text_input(
+            "Name", key=keys.combine_field("name", key), max_chars=200, placeholder="what it is made of",
+            width=_WIDTH,
+        )  # fmt: skip
+        st.button(
+            "Flip this run" if len(runs) == 1 else f"Combine {len(runs)} runs",
+            key=keys.combine_field("start", key),
+            on_click=uses.combine,
+            args=(ids,),
+            kwargs={"rule": rule, "flips": flips, "name": name, "done": "Queued; it takes a few seconds."},
+        )
+
+
+def _can_combine(runs: Sequence[RunRecord]) -> bool:
+    return all(run.status in {"completed", "stopped"} for run in runs)
+
+
+def _rule(runs: Sequence[RunRecord], key: str) -> str:
+    if len(runs) == 1:
+        st.markdown(
+            "Averages what its network says of each image and of its mirror image: test-time augmentation. "
+            "The result is a run of its own on the leaderboard.",
+            width=_WIDTH,
+        )
+        return "mean"
+    choices = list(_RULES) if len(runs) == 2 else ["mean"]
+    rule = st.segmented_control(
+        "How", choices, key=keys.combine_field("rule", key), default="mean", required=True,
+        format_func=_RULES.__getitem__, disabled=len(choices) == 1,
+    )  # fmt: skip
+    st.caption(_HELP[rule], width=_WIDTH)
+    return rule
+
+
+def _background_first(runs: Sequence[RunRecord], key: str) -> list[str]:
+    """The ids in the order that two stages need; a run that learned only background offers itself."""
+    names = {run.id: text.shorten(run.name, 50) for run in runs}
+    likely = next((i for i, run in enumerate(runs) if run.config.data.target == "background"), 0)
+    first = st.selectbox(
+        "Says what is background", list(names), index=likely, key=keys.combine_field("first", key),
+        format_func=lambda run_id: f"{names[run_id]} ({run_id})", width=_WIDTH,
+    )  # fmt: skip
+    return [first, *(run_id for run_id in names if run_id != first)]

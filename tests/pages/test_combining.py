@@ -1,0 +1,94 @@
+"""Runs put together on the Runs page: which are chosen, how, and what becomes of them."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from marsseg import services
+from marsseg.services.lab import Lab
+from marsseg.store.records import RunRecord, RunStatus
+from marsseg.ui import keys
+from tests.pages.driver import labels, links, open_page, pick_row, words
+from tests.support.labs import start_run
+
+
+@pytest.fixture
+def runs(scored: Lab) -> list[RunRecord]:
+    """Finished runs with networks, the newest first, as the table lists them."""
+    found = services.finished_runs(scored)
+    for run in found:
+        (scored.settings.run_dir(run.id) / "model.onnx").write_bytes(b"a network")
+    return found
+
+
+def fill(app: AppTest, field: str, value: object, place: str = "several") -> AppTest:
+    app.get_by_key(keys.combine_field(field, place)).set_value(value)
+    return app.run()
+
+
+def start(app: AppTest, place: str = "several") -> AppTest:
+    return app.get_by_key(keys.combine_field("start", place)).click().run()
+
+
+def newest(lab: Lab) -> RunRecord:
+    return services.list_runs(lab)[0]
+
+
+def test_several_runs_are_averaged(scored: Lab, runs: list[RunRecord]) -> None:
+    app = pick_row(open_page("runs"), 0, 1, 3)
+    fill(app, "name", "committee")
+    start(app)
+    assert not app.exception
+    run = newest(scored)
+    assert (run.name, run.status, run.config.combine.rule) == ("committee", "queued", "mean")
+    assert set(run.config.combine.members) == {runs[0].id, runs[1].id, runs[3].id}
+    assert run.config.combine.flips is False
+    assert "Queued" in app.toast[0].value
+
+
+def test_two_runs_may_be_two_stages_and_it_is_said_which_lens_sees_it(
+    scored: Lab, runs: list[RunRecord]
+) -> None:
+    app = pick_row(open_page("runs"), 0, 1)
+    fill(app, "rule", "two_stage")
+    assert "terrain lens does not count background" in words(app)
+    fill(app, "first", runs[1].id)
+    fill(app, "flips", True)
+    start(app)
+    combination = newest(scored).config.combine
+    assert (combination.rule, combination.members) == ("two_stage", (runs[1].id, runs[0].id))
+    assert combination.flips is True
+
+
+def test_three_runs_are_no_two_stages(scored: Lab, runs: list[RunRecord]) -> None:
+    app = pick_row(open_page("runs"), 0, 1, 2)
+    assert app.get_by_key(keys.combine_field("rule", "several")).options == ["Average"]
+
+
+def test_one_run_is_flipped(scored: Lab, runs: list[RunRecord]) -> None:
+    app = pick_row(open_page("runs"), 0)
+    start(app, runs[0].id)
+    combination = newest(scored).config.combine
+    assert (combination.members, combination.flips) == ((runs[0].id,), True)
+
+
+def test_a_refusal_is_a_sentence(scored: Lab, runs: list[RunRecord]) -> None:
+    (scored.settings.run_dir(runs[1].id) / "model.onnx").unlink()
+    app = start(pick_row(open_page("runs"), 0, 1))
+    assert not app.exception
+    assert "has no exported network" in app.toast[0].value
+    assert newest(scored).id == runs[0].id
+
+
+def test_a_combined_run_says_what_it_is_made_of_and_is_not_extended(
+    scored: Lab, runs: list[RunRecord]
+) -> None:
+    made = services.combine(scored, [runs[0].id, runs[1].id])
+    run, token = start_run(scored, made.id)
+    scored.store.finish(run.id, token, RunStatus.COMPLETED, "combined 2 runs")
+    app = open_page("runs", run=made.id)
+    assert not app.exception
+    assert "Made of" in words(app)
+    assert {runs[0].id, runs[1].id} <= links(app)
+    assert not {label for label in labels(app) if label.startswith("Extend")}

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from marsseg import services
+from marsseg.errors import ConfigError, NotFoundError, StateError
+from marsseg.services.lab import Lab
+from marsseg.store.records import RunRecord, RunStatus
+from tests.support.labs import config, finish_run, queue_run
+
+
+def trained(lab: Lab, name: str = "", **values: Any) -> RunRecord:
+    """A completed run with a network; what the network says is the worker's business."""
+    run = finish_run(lab, config(**values), name=name or None)
+    (lab.settings.run_dir(run.id) / "model.onnx").write_bytes(b"a network")
+    return run
+
+
+def test_a_mean_is_queued_behind_the_runs_that_it_is_made_of(lab: Lab) -> None:
+    done = trained(lab, "wide")
+    waiting = queue_run(lab, config(train__seed=1), "wide")
+    run = services.combine(lab, [done.id, waiting.id])
+    assert (run.name, run.status) == ("mean of 2: wide", RunStatus.QUEUED)
+    assert run.config.combine.members == (done.id, waiting.id)
+    claimed = lab.store.claim_next(100)
+    assert claimed is not None
+    assert claimed[0].id == waiting.id
+    assert lab.store.claim_next(100) is None
+
+
+@pytest.mark.parametrize(
+    ("how", "name"),
+    [
+        ({}, "mean of 2: a, b"),
+        ({"flips": True}, "mean of 2: a, b, flipped"),
+        ({"rule": "two_stage"}, "two stages: a, b"),
+        ({"name": " Committee "}, "Committee"),
+    ],
+)
+def test_a_combination_is_called_by_what_it_is_made_of(lab: Lab, how: dict[str, Any], name: str) -> None:
+    a, b = trained(lab, "a"), trained(lab, "b", train__seed=1)
+    assert services.combine(lab, [a.id, b.id], **how).name == name
+
+
+def test_one_run_can_be_flipped(lab: Lab) -> None:
+    run = services.combine(lab, [trained(lab, "a").id], flips=True)
+    assert (run.name, run.config.combine.flips) == ("a, flipped", True)
+
+
+def test_combinations_of_repeats_are_repeats(lab: Lab) -> None:
+    seeds = [trained(lab, train__seed=seed) for seed in range(4)]
+    other = trained(lab, model__residual=True)
+    first = services.combine(lab, [seeds[0].id, seeds[1].id])
+    second = services.combine(lab, [seeds[3].id, seeds[2].id])
+    three = services.combine(lab, [run.id for run in seeds[:3]])
+    mixed = services.combine(lab, [seeds[0].id, other.id])
+    dexim = services.combine(lab, [other.id, seeds[0].id])
+    flipped = services.combine(lab, [seeds[0].id, seeds[1].id], flips=True)
+    assert first.fingerprint == second.fingerprint
+    assert len({first.fingerprint, three.fingerprint, mixed.fingerprint, flipped.fingerprint}) == 4
+    assert seeds[0].fingerprint not in {first.fingerprint, mixed.fingerprint}
+    assert mixed.fingerprint == dexim.fingerprint
+
+
+def test_the_order_of_two_stages_matters(lab: Lab) -> None:
+    a, b = trained(lab), trained(lab, model__residual=True)
+    there = services.combine(lab, [a.id, b.id], rule="two_stage")
+    back = services.combine(lab, [b.id, a.id], rule="two_stage")
+    assert there.fingerprint != back.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("members", "how", "says"),
+    [
+        (1, {}, "average of one run is that run"),
+        (0, {}, "nothing to average"),
+        (3, {"rule": "two_stage"}, "Two stages are two runs"),
+        (2, {"rule": "median"}, "must be one of"),
+    ],
+)
+def test_what_makes_no_combination_is_refused(lab: Lab, members: int, how: dict[str, Any], says: str) -> None:
+    runs = [trained(lab, train__seed=seed) for seed in range(members)]
+    with pytest.raises(ConfigError, match=says):
+        services.combine(lab, [run.id for run in runs], **how)
+
+
+def test_a_run_is_named_once(lab: Lab) -> None:
+    run = trained(lab)
+    with pytest.raises(ConfigError, match="combined with itself"):
+        services.combine(lab, [run.id, run.id[:6]])
+
+
+def test_a_run_without_a_network_is_refused(lab: Lab) -> None:
+    good = trained(lab)
+    failed = finish_run(lab, config(train__seed=1), status=RunStatus.FAILED)
+    bare = finish_run(lab, config(train__seed=2))
+    for bad in (failed, bare):
+        with pytest.raises(StateError, match=rf"{bad.id} .*has no exported network: it is {bad.status}"):
+            services.combine(lab, [good.id, bad.id])
+    with pytest.raises(NotFoundError):
+        services.combine(lab, [good.id, "r-nowhere"])
+
+
+def test_runs_that_are_tested_on_other_tiles_are_refused(lab: Lab) -> None:
+    with pytest.raises(StateError, match="tested on different tiles"):
+        services.combine(lab, [trained(lab).id, trained(lab, data__split_seed=3).id])
+
+
+def test_folds_can_be_combined(lab: Lab) -> None:
+    folds = [trained(lab, data__folds=3, data__fold=fold) for fold in range(3)]
+    assert services.combine(lab, [run.id for run in folds]).config.combine.members == tuple(
+        r.id for r in folds
+    )
+
+
+def test_two_stages_are_a_study_of_three_runs(lab: Lab) -> None:
+    stages = services.submit_two_stages(
+        lab, config(loss__class_weights__mode="inverse_frequency"), name="Two"
+    )
+    first, second = stages.background.config, stages.terrain.config
+    assert (first.data.target, first.loss.class_weights.background) == ("background", 1.0)
+    assert (second.data.target, second.loss.class_weights.background) == ("terrain", 0.0)
+    assert stages.combined.config.combine.members == (stages.background.id, stages.terrain.id)
+    assert [run.name for run in services.queue(lab)] == [
+        "Two · background",
+        "Two · terrain",
+        "Two · combined",
+    ]
+    assert len({run.study_id for run in services.queue(lab)}) == 1
+    for _ in range(2):
+        claimed = lab.store.claim_next(100)
+        assert claimed is not None
+        assert claimed[0].id != stages.combined.id
+    assert lab.store.claim_next(100) is None
+
+
+def test_manual_weights_let_the_first_stage_learn_background(lab: Lab) -> None:
+    given = {"loss__class_weights__mode": "manual", "loss__class_weights__manual": (0.0, 1.0, 2.0, 3.0, 4.0)}
+    stages = services.submit_two_stages(lab, config(**given))
+    assert stages.background.config.loss.class_weights.manual == (1.0, 1.0, 2.0, 3.0, 4.0)
+    assert stages.terrain.config.loss.class_weights.manual == (0.0, 1.0, 2.0, 3.0, 4.0)
+
+
+def test_shared_values_are_those_on_which_all_agree() -> None:
+    shared = services.shared_values([config(), config(model__residual=True), config(train__seed=4)])
+    assert shared["model.filters"] == 16
+    assert "model.residual" not in shared
+    assert "train.seed" not in shared
