@@ -90,6 +90,14 @@ def build_evaluation_step(model: keras.Model, loss: keras.losses.Loss) -> Evalua
     return evaluate
 
 
+def resize_bilinear(images: Any, reference: Any) -> Any:
+    """Resize (B, h, w, C) to the height and width of another tensor, both known only when it is computed.
+
+    `keras.ops.image.resize` compares the new size with 0 in Python, which a graph of open sizes forbids.
+    """
+    return tf.image.resize(images, tf.shape(reference)[1:3])
+
+
 def describe_devices() -> dict[str, Any]:
     """What TensorFlow computes on, and how: the machine's part of a run's provenance, all JSON values.
 
