@@ -3,12 +3,12 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from keras import layers, ops
+from keras import layers
 from scipy.special import expit, ndtr
 
 from marsseg.config import ModelConfig
 from marsseg.training.blocks import Blocks, identity
-from marsseg.training.keras_layers import GroupNormalization, gelu
+from tests.training.part_models import fill, model_of, weights_of
 
 pytestmark = pytest.mark.training
 
@@ -23,21 +23,6 @@ def features(rng):
     return rng.normal(size=(2, 4, 6, 8)).astype("float32")
 
 
-def model_of(part, channels=8, inputs=1):
-    tensors = [keras.Input((None, None, channels)) for _ in range(inputs)]
-    return keras.Model(tensors if inputs > 1 else tensors[0], part(*tensors))
-
-
-def weights_of(model, layer):
-    return [np.asarray(weight, "float64") for weight in model.get_layer(layer).weights]
-
-
-def fill(model, rng):
-    """Random weights everywhere, biases too, so that no term of a formula can hide behind a zero."""
-    model.set_weights([rng.normal(size=w.shape, scale=0.5) for w in model.get_weights()])
-    return model
-
-
 def test_toggles_that_are_off_are_the_identity():
     blocks = Blocks(ModelConfig(normalization="none"))
     assert blocks.normalize("n") is identity
@@ -47,20 +32,6 @@ def test_toggles_that_are_off_are_the_identity():
 
 def test_batch_normalisation_has_momentum_point_nine():
     assert Blocks(ModelConfig()).normalize("n").momentum == 0.9
-
-
-def test_group_normalisation_agrees_with_keras(rng, features):
-    ours, reference = GroupNormalization(4), layers.GroupNormalization(4)
-    for layer in (ours, reference):
-        layer.build(features.shape)
-        layer.set_weights([np.linspace(0.5, 2, 8), np.linspace(-1, 1, 8)])
-    shifted = features * 3 + 5
-    np.testing.assert_allclose(ours(shifted), reference(shifted), atol=2e-6)
-
-
-def test_gelu_is_x_times_the_normal_distribution(rng):
-    x = rng.normal(size=1000, scale=3)
-    np.testing.assert_allclose(gelu(ops.convert_to_tensor(x)), x * ndtr(x), atol=1e-12)
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.1, 0.37])
@@ -88,61 +59,6 @@ def test_convolutions_start_as_he_proposed():
     kernel, bias = weights_of(model, "c")
     assert kernel.std() == pytest.approx(np.sqrt(2 / (9 * 32)), rel=0.03)
     assert not bias.any()
-
-
-@pytest.mark.parametrize(("ratio", "units"), [(1, 8), (3, 2), (8, 1), (64, 1)])
-def test_squeeze_excite_is_the_formula_of_the_paper(rng, features, ratio, units):
-    blocks = Blocks(ModelConfig(squeeze_excite=True, se_ratio=ratio))
-    model = fill(model_of(blocks.squeeze_excite(8, "se", level=1)), rng)
-    w1, b1 = weights_of(model, "se_reduce")
-    w2, b2 = weights_of(model, "se_expand")
-    assert w1.shape == (8, units)
-    squeezed = features.mean(axis=(1, 2))
-    scale = expit(np.maximum(squeezed @ w1 + b1, 0) @ w2 + b2)
-    np.testing.assert_allclose(model(features), features * scale[:, None, None, :], rtol=1e-4, atol=1e-5)
-
-
-def gate_model(kind, rng):
-    return fill(model_of(Blocks(ModelConfig(skip_gate=kind)).gate("g"), inputs=2), rng)
-
-
-def test_no_gate_passes_the_encoder_on():
-    e, d = object(), object()
-    assert Blocks(ModelConfig()).gate("g")(e, d) is e
-
-
-def test_gated_adds_what_the_gate_lets_pass(rng, features):
-    e, d = features, features[::-1] * 0.7
-    model = gate_model("gated", rng)
-    kernel, bias = weights_of(model, "g_conv")
-    a = e + d
-    np.testing.assert_allclose(model([e, d]), a + expit(a @ kernel[0, 0] + bias) * e, rtol=1e-4, atol=1e-5)
-
-
-def test_sigmoid_only_passes_the_map_alone(rng, features):
-    e, d = features, features[::-1] * 0.7
-    model = gate_model("sigmoid_only", rng)
-    kernel, bias = weights_of(model, "g_conv")
-    np.testing.assert_allclose(model([e, d]), expit((e + d) @ kernel[0, 0] + bias), rtol=1e-4, atol=1e-5)
-
-
-def test_attention_weighs_each_pixel_once(rng, features):
-    e, d = features, features[::-1] * 0.7
-    model = gate_model("attention", rng)
-    (theta,), (phi, phi_bias) = weights_of(model, "g_theta"), weights_of(model, "g_phi")
-    psi, psi_bias = weights_of(model, "g_psi")
-    hidden = np.maximum(e @ theta[0, 0] + d @ phi[0, 0] + phi_bias, 0)
-    alpha = expit(hidden @ psi[0, 0] + psi_bias)
-    assert hidden.shape[-1] == 4
-    assert alpha.shape == (2, 4, 6, 1)
-    np.testing.assert_allclose(model([e, d]), e * alpha, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("kind", ["gated", "attention", "sigmoid_only"])
-def test_gates_take_a_decoder_of_other_channels(kind, features):
-    e, d = keras.Input((None, None, 8)), keras.Input((None, None, 12))
-    model = keras.Model([e, d], Blocks(ModelConfig(skip_gate=kind)).gate("g")(e, d))
-    assert model([features, np.zeros((2, 4, 6, 12), "float32")]).shape == features.shape
 
 
 def silence_convolutions(model):

@@ -4,36 +4,32 @@ import itertools
 
 import keras
 import numpy as np
-import onnxruntime
 import pytest
 
 from marsseg.config import LossConfig, ModelConfig
-from marsseg.training.exporting import export_onnx
 from marsseg.training.losses import build_loss
 from marsseg.training.networks import build_network
+from tests.training.small_networks import (
+    ACTIVATIONS,
+    GATES,
+    NORMS,
+    normal_images,
+    saves_loads_and_exports,
+    small_config,
+    trains,
+)
 
 pytestmark = pytest.mark.training
 
-GATES = ("none", "gated", "attention", "sigmoid_only")
-ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu")
-NORMS = ("batch", "group", "none")
-
-
-REST_WITH_A_DEAD_SQUEEZE = ("_se_reduce/kernel", "_se_reduce/bias", "_se_expand/kernel")
-"""What may rest in one step: with two squeeze units of ReLU a block, both may happen to be off at the start.
-
-Then nothing reaches these three; the bias behind them learns all the same, and so must everything else.
-"""
-
 
 def combination(gate, squeeze_excite, residual, activation, normalization, **more):
-    return ModelConfig(
-        **{"depth": 1, "filters": 4, "groups": 2, "se_ratio": 2, **more},
+    return small_config(
         skip_gate=gate,
         squeeze_excite=squeeze_excite,
         residual=residual,
         activation=activation,
         normalization=normalization,
+        **more,
     )
 
 
@@ -61,10 +57,6 @@ def _fresh_session():
     keras.utils.clear_session()
 
 
-def images(rng, batch, height, width):
-    return rng.normal(size=(batch, height, width, 1)).astype("float32")
-
-
 def test_sample_meets_every_pair_that_it_claims():
     met = {pair for row in SAMPLE for pair in itertools.combinations(enumerate(row), 2)}
     wanted = {pair for row in EVERYTHING for pair in itertools.combinations(enumerate(row), 2)}
@@ -73,34 +65,11 @@ def test_sample_meets_every_pair_that_it_claims():
     assert len({row[:3] for row in SAMPLE}) == 16
 
 
-def trains_saves_loads_and_exports(config, folder, rng, sizes):
-    """One graph-mode step, then the same logits from the network, its saved copy and ONNX Runtime."""
-    model = build_network(config, seed=1)
-    model.compile(keras.optimizers.SGD(0.1), build_loss(LossConfig(dice=0.5), (0, 1, 1, 1, 1)))
-    before = [weight.copy() for weight in model.get_weights()]
-    mask = rng.integers(0, 5, (2, 32, 32))
-    assert np.isfinite(model.train_on_batch(images(rng, 2, 32, 32), mask))
-    pairs = zip(model.weights, before, model.get_weights(), strict=True)
-    still = [weight.path for weight, old, new in pairs if np.array_equal(old, new)]
-    assert all(path.endswith(REST_WITH_A_DEAD_SQUEEZE) for path in still), still
-
-    model.save(folder / "network.keras")
-    export_onnx(model, folder / "network.onnx", {})
-    loaded = keras.saving.load_model(folder / "network.keras")
-    session = onnxruntime.InferenceSession(folder / "network.onnx", providers=["CPUExecutionProvider"])
-    for size in sizes:
-        x = images(rng, *size)
-        expected = np.asarray(model(x, training=False))
-        np.testing.assert_array_equal(np.asarray(loaded(x, training=False)), expected)
-        (exported,) = session.run(None, {"image": x})
-        np.testing.assert_allclose(exported, expected, rtol=0, atol=1e-4)
-
-
 @pytest.mark.filterwarnings("error:Gradients do not exist")
 @pytest.mark.parametrize("values", SAMPLE, ids=name_of)
 def test_toggles_train_save_load_and_export(values, tmp_path, rng):
     config = combination(*values)
-    trains_saves_loads_and_exports(config, tmp_path, rng, [(3, 64, 128), (1, 256, 256)])
+    saves_loads_and_exports(trains(config, rng), tmp_path, rng, [(3, 64, 128), (1, 256, 256)])
 
 
 @pytest.mark.long
@@ -108,7 +77,7 @@ def test_toggles_train_save_load_and_export(values, tmp_path, rng):
 @pytest.mark.parametrize("values", [v for v in EVERYTHING if v not in SAMPLE], ids=name_of)
 def test_every_combination_trains_saves_loads_and_exports(values, tmp_path, rng):
     config = combination(*values, dropout=0.1)
-    trains_saves_loads_and_exports(config, tmp_path, rng, [(2, 64, 128)])
+    saves_loads_and_exports(trains(config, rng), tmp_path, rng, [(2, 64, 128)])
 
 
 @pytest.mark.parametrize("gate", GATES)
@@ -129,7 +98,7 @@ def test_every_combination_builds(gate, normalization):
 @pytest.mark.parametrize("depth", [1, 4, 6])
 def test_depth_halves_and_doubles(depth, rng):
     model = build_network(ModelConfig(depth=depth, filters=2))
-    assert model(images(rng, 1, 64, 128)).shape == (1, 64, 128, 5)
+    assert model(normal_images(rng, 1, 64, 128)).shape == (1, 64, 128, 5)
     pools = [layer for layer in model.layers if isinstance(layer, keras.layers.MaxPooling2D)]
     ups = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2DTranspose)]
     assert len(pools) == len(ups) == depth
@@ -148,7 +117,7 @@ def test_logits_are_linear_and_float32_even_in_mixed_precision(rng):
         model = build_network(ModelConfig(depth=1, filters=4, normalization="group", groups=2))
     finally:
         keras.config.set_dtype_policy("float32")
-    logits = np.asarray(model(images(rng, 1, 8, 8)))
+    logits = np.asarray(model(normal_images(rng, 1, 8, 8)))
     assert logits.dtype == np.float32
     assert logits.min() < 0 < logits.max()
     assert not np.allclose(logits.sum(axis=-1), 1)
@@ -188,7 +157,7 @@ def test_without_a_seed_the_global_one_decides():
 
 def test_dropout_repeats_with_the_seed_and_rests_at_inference(rng):
     config = ModelConfig(depth=1, filters=4, dropout=0.5)
-    x = images(rng, 2, 8, 8)
+    x = normal_images(rng, 2, 8, 8)
     first, second = build_network(config, seed=4), build_network(config, seed=4)
     np.testing.assert_array_equal(first(x, training=True), second(x, training=True))
     assert not np.array_equal(first(x, training=True), first(x, training=True))
