@@ -33,7 +33,7 @@ def pairwise(choices: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
                 start = len(rows) % len(values)  # of equally good values, take turns
                 row[name] = _most_useful(name, [*values[start:], *values[:start]], row, missing)
         missing -= pairs_of(row.items())
-        rows.append(row)
+        rows.append({name: row[name] for name in choices})
     return rows
 
 
