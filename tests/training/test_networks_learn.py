@@ -32,9 +32,9 @@ pytestmark = pytest.mark.training
 BASE = {"depth": 2, "filters": 8}
 MOST_STEPS = 400
 SAMPLE = [
-    {"architecture": "unet", "encoder": "densenet", "skip_gate": "gated"},
-    {"architecture": "unet3plus", "encoder": "plain", "excitation": "both", "deep_supervision": True},
-    {"architecture": "deeplabv3plus", "encoder": "resnet", "drop_path": 0.1},
+    {"architecture": "unet", "encoder": "densenet", "depth": 1},
+    {"architecture": "unet3plus", "encoder": "plain", "depth": 1, "deep_supervision": True},
+    {"architecture": "deeplabv3plus", "encoder": "resnet", "depth": 1},
 ]
 TOGGLES = [
     *({"skip_gate": gate} for gate in GATES[1:]),
@@ -89,7 +89,7 @@ def learns_by_heart(config, images, masks):
 
 @pytest.mark.parametrize("row", SAMPLE, ids=name_of)
 def test_a_small_network_learns_four_tiles(row, four_tiles):
-    learns_by_heart(small_config(**BASE, **row), *four_tiles)
+    learns_by_heart(small_config(**{**BASE, **row}), *four_tiles)
 
 
 @pytest.mark.long
