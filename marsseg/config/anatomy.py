@@ -48,6 +48,13 @@ def low_level(config: ModelConfig) -> int:
     return max(1, config.depth - 1)
 
 
+def decoder_levels(config: ModelConfig) -> list[int]:
+    """The levels that have a decoder, coarsest first."""
+    if config.architecture == "deeplabv3plus":
+        return [low_level(config)]
+    return list(range(config.depth, 0, -1))
+
+
 def drop_path_rate(config: ModelConfig, level: int) -> float:
     """How often a branch at this level is left out: all of `drop_path` at the deepest (after Huang 2016)."""
     return config.drop_path * level / deepest(config)

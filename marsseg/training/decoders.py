@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from keras import layers
 
-from marsseg.config.anatomy import deepest, filters_at, low_level
+from marsseg.config.anatomy import decoder_levels, deepest, filters_at, low_level
 from marsseg.training.blocks import Blocks
 from marsseg.training.custom_layers import Tensor
 from marsseg.training.pyramids import add_pyramid, atrous_pyramid
@@ -23,7 +23,7 @@ def decode_unet(features: list[Tensor], blocks: Blocks) -> dict[str, Tensor]:
     config = blocks.config
     x = add_pyramid(features[-1], blocks)
     decoded = {}
-    for level in range(config.depth, 0, -1):
+    for level in decoder_levels(config):
         name, filters = f"decoder_{level}", filters_at(config, level)
         x = blocks.upsample(filters, f"{name}_up")(x)
         passed = blocks.gate(f"{name}_gate")(features[level - 1], x)
@@ -38,7 +38,7 @@ def decode_unet3plus(features: list[Tensor], blocks: Blocks) -> dict[str, Tensor
     config = blocks.config
     coarser = {deepest(config): add_pyramid(features[-1], blocks)}
     decoded = {}
-    for level in range(config.depth, 0, -1):
+    for level in decoder_levels(config):
         name = f"decoder_{level}"
         finer = [_from_finer(features[k - 1], blocks, level, k) for k in range(1, level)]
         here = blocks.conv_norm_act(config.filters, 3, f"{name}_from_{level}")(features[level - 1])

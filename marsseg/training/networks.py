@@ -9,6 +9,7 @@ from keras import layers
 
 from marsseg.classes import N_CLASSES
 from marsseg.config import ModelConfig
+from marsseg.config.anatomy import decoder_levels
 from marsseg.training.blocks import Blocks
 from marsseg.training.custom_layers import Tensor
 from marsseg.training.decoders import DECODERS
@@ -72,7 +73,7 @@ def build_networks(config: ModelConfig, seed: int | None = None) -> Networks:
 def _main_head(x: Tensor, image: Tensor, blocks: Blocks) -> Tensor:
     """Five logits a pixel, in float32 whatever precision the network computes in."""
     logits = blocks.conv(N_CLASSES, 1, "head")(x)
-    if blocks.config.architecture == "deeplabv3plus" and blocks.config.depth > 2:
+    if decoder_levels(blocks.config)[-1] > 1:
         logits = blocks.resize(logits, image, "head_resize", dtype="float32")
     return layers.Activation("linear", dtype="float32", name="logits")(logits)
 
