@@ -150,7 +150,7 @@ def _staging_folder(datasets_dir: Path) -> Iterator[Path]:
 def list_stale(datasets_dir: Path) -> list[Path]:
     """What imports and uploads that were killed left behind: nothing in it has changed for over a day."""
     long_ago = time.time() - _STALE_SECONDS
-    return sorted(left for left in datasets_dir.glob(f"{STAGING}*") if _last_change(left) < long_ago)
+    return sorted(left for left in datasets_dir.glob(f"{STAGING}*") if last_change(left) < long_ago)
 
 
 def remove_stale(datasets_dir: Path) -> None:
@@ -159,7 +159,7 @@ def remove_stale(datasets_dir: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def _last_change(folder: Path) -> float:
+def last_change(folder: Path) -> float:
     """When anything in a folder changed last; now, if it changes while we look."""
     try:
         return max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))

@@ -73,9 +73,9 @@ class Watch:
                 return out_of_memory.sentence()
         if code is not None:
             return describe_exit(code, last_words)
-        pid = self._identity.pid if self._identity else "unknown"
+        assert self._identity is not None, "what was never launched has no end"
         return (
-            f"The worker (process {pid}) is gone without a last word: killed or crashed. "
+            f"The worker (process {self._identity.pid}) is gone without a last word: killed or crashed. "
             "Its exit code is unknown, as an earlier scheduler had launched it."
         )
 

@@ -11,7 +11,7 @@ from marsseg.services.care import (
     remove_strays,
     vacuum_store,
 )
-from marsseg.services.combining import TwoStages, combine, combined_name, shared_values, submit_two_stages
+from marsseg.services.combining import TwoStages, combine, shared_values, submit_two_stages
 from marsseg.services.comparing import Delta
 from marsseg.services.datasets import (
     AddedDataset,
@@ -159,7 +159,6 @@ __all__ = [
     "checkpoints_dir",
     "clone_config",
     "combine",
-    "combined_name",
     "dataset_document",
     "dataset_report",
     "dataset_tiles",

@@ -151,17 +151,17 @@ def _run_folders(settings: Settings) -> list[Path]:
 
 def _strays(settings: Settings, known: Inventory, folders: list[Path]) -> Iterator[Stray]:
     # Imported here: pages wait for what the door imports, and none of them needs the readers of all formats.
-    from marsseg.data.importing import list_stale
+    from marsseg.data.importing import last_change, list_stale
 
     ids = {run.id for run in known.runs}
     # A database that is older than the runs, such as a backup put back, must not cost them their files.
-    unknown = (p for p in folders if p.name not in ids and _is_old(_newest_in(p)))
+    unknown = (p for p in folders if p.name not in ids and _is_past(last_change(p)))
     for path in (*unknown, *list_stale(settings.datasets_dir)):
         yield Stray(path, _bytes(path))
     copies = (p for p in _entries(settings.home) if _TEMPORARY_COPY.fullmatch(p.name))
     inside = (p for folder in folders if folder.name in ids for p in folder.rglob(".*"))
     for path in (*copies, *(p for p in inside if _TEMPORARY.fullmatch(p.name))):
-        if path.is_file() and _is_old(path):
+        if path.is_file() and _is_past(path.lstat().st_mtime):
             yield Stray(path, _bytes(path))
 
 
@@ -173,13 +173,8 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def _newest_in(folder: Path) -> Path:
-    """The folder itself, or what was changed last in it."""
-    return max((folder, *folder.rglob("*")), key=lambda path: path.lstat().st_mtime)
-
-
-def _is_old(path: Path) -> bool:
-    return path.lstat().st_mtime < time.time() - _OLD_SECONDS
+def _is_past(moment: float) -> bool:
+    return moment < time.time() - _OLD_SECONDS
 
 
 def _bytes(path: Path) -> int:

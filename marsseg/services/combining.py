@@ -90,8 +90,8 @@ def submit_two_stages(
     """
     title = name.strip() or "Two stages"
     stages = [
-        (prepare_run(lab, first_stage(config), cut_name(f"{title} · background"))),
-        (prepare_run(lab, second_stage(config), cut_name(f"{title} · terrain"))),
+        prepare_run(lab, first_stage(config), cut_name(f"{title} · background")),
+        prepare_run(lab, second_stage(config), cut_name(f"{title} · terrain")),
     ]
     study = lab.store.add_study(title, config)
     background, terrain = queue_runs(lab, [replace(wished(new, wishes), study_id=study.id) for new in stages])

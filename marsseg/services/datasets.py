@@ -74,7 +74,7 @@ class SplitPart:
     with_big_rock: int
 
 
-def _silent(fraction: float, what: str) -> None:
+def silent(fraction: float, what: str) -> None:
     """Report to nobody."""
 
 
@@ -112,7 +112,7 @@ def add_dataset(
             )
 
     imported = import_dataset(
-        path, lab.settings, frame_size=frame_size, progress=progress or _silent, approve=approve
+        path, lab.settings, frame_size=frame_size, progress=progress or silent, approve=approve
     )
     known = lab.store.find_dataset(imported.sha256)
     if known:

@@ -16,6 +16,7 @@ from marsseg.data.arrays import DatasetArrays, open_arrays
 from marsseg.data.cleaning import kept_rows
 from marsseg.data.duplicates import DuplicatePair, known_duplicates
 from marsseg.data.splits import Split, make_split
+from marsseg.services.datasets import silent
 from marsseg.services.lab import Lab
 
 PARTS = ("training", "validation", "test")
@@ -106,12 +107,8 @@ class LeakReport:
         return [f"{len(self.groups):,} {nouns} tiles in several parts"]
 
 
-def _silent(fraction: float, what: str) -> None:
-    """Report to nobody."""
-
-
 def find_leaks(
-    lab: Lab, config: RunConfig | DataConfig, *, progress: Callable[[float, str], None] = _silent
+    lab: Lab, config: RunConfig | DataConfig, *, progress: Callable[[float, str], None] = silent
 ) -> LeakReport:
     """Near-duplicate tiles and source images that the split of a configuration divides.
 

@@ -14,9 +14,10 @@ from marsseg.store.schema import find_revision, refuse_unknown
 _RUNS = "SELECT id, name, status FROM runs ORDER BY number"
 _DATASETS = "SELECT sha256, name FROM datasets ORDER BY id"
 _EVALUATIONS = "SELECT run_id, split, decoding FROM evaluations ORDER BY run_id, split, decoding"
-_CHECKPOINTS = (
-    "SELECT run_id, checkpoint, val_terrain_miou FROM epochs WHERE checkpoint IS NOT NULL ORDER BY epoch"
-)
+_SAVED = "SELECT run_id, checkpoint FROM epochs WHERE checkpoint IS NOT NULL"
+_LAST = f"{_SAVED} ORDER BY epoch"
+_BEST = f"{_SAVED} AND val_terrain_miou IS NOT NULL ORDER BY val_terrain_miou, epoch DESC"
+"""Of several rows of a run, the one that comes last is meant."""
 _WITHOUT_CHECKPOINTS = "0001"
 
 
@@ -81,17 +82,9 @@ def _known_runs(session: Session, checkpoints: dict[str, tuple[str, ...]]) -> tu
 
 def _last_and_best(session: Session) -> dict[str, tuple[str, ...]]:
     """Names of each run's last checkpoint and of the one with the best score, the first of equal ones."""
-    last: dict[str, str] = {}
-    best: dict[str, tuple[float, str]] = {}
-    for run_id, name, score in session.execute(text(_CHECKPOINTS)):
-        last[str(run_id)] = str(name)
-        value = -1.0 if score is None else float(str(score))
-        if value > best.get(str(run_id), (-1.0, ""))[0]:
-            best[str(run_id)] = (value, str(name))
-    return {
-        run_id: tuple(dict.fromkeys([name, *(best[run_id][1:] if run_id in best else ())]))
-        for run_id, name in last.items()
-    }
+    best = _pairs(session, _BEST)
+    last = _pairs(session, _LAST)
+    return {run_id: tuple(dict.fromkeys([name, best.get(run_id, name)])) for run_id, name in last.items()}
 
 
 def _pairs(session: Session, query: str) -> dict[str, str]:

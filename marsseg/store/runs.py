@@ -255,6 +255,7 @@ def _state(row: RunRow) -> str:
 
 
 def _put_at_the_end(session: Session, row: RunRow) -> None:
+    """Back into the queue, behind all others and in sight."""
     row.position = next_position(session)
     row.archived = False
     clear_attempt(row)

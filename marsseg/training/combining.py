@@ -18,7 +18,7 @@ from marsseg.metrics import decode
 from marsseg.settings import Settings
 from marsseg.store import RunStore
 from marsseg.store.records import Phase, Progress, RunRecord, RunStatus
-from marsseg.training.evaluation import predict_split, save_predictions
+from marsseg.training.evaluation import keep_prediction, predict_split
 from marsseg.training.files import save_arrays
 from marsseg.training.inputs import Standardizer, Tiles
 from marsseg.training.merging import Member, Rule, merge_networks, read_member
@@ -140,9 +140,7 @@ class Combiner:
         step = evaluation_step(self._folder / MODEL, self._run.threads)
         prediction = predict_split(step, tiles, BATCH, self._say)
         self._enter(Phase.SAVING)
-        save_predictions(prediction, split, self._folder / "predictions")
-        for decoding, confusions in prediction.confusions.items():
-            self._reporter.evaluation(split, decoding, prediction.rows, confusions)
+        keep_prediction(prediction, split, self._folder / "predictions", self._reporter)
 
     def _enter(self, phase: Phase) -> None:
         self._stop_if_asked()
@@ -202,6 +200,6 @@ def evaluation_step(
         likelihood = np.take_along_axis(logits, masks[..., None].astype(np.int64), axis=-1)[..., 0]
         labelled = likelihood[masks > 0]
         loss = -float(labelled.mean()) if labelled.size else 0.0
-        return decode(logits, "argmax"), decode(logits, "terrain_only"), loss if math.isfinite(loss) else 0.0
+        return decode(logits, "argmax"), decode(logits, "terrain_only"), loss
 
     return evaluate

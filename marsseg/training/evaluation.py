@@ -17,6 +17,7 @@ from marsseg.training.inputs import Tiles
 
 if TYPE_CHECKING:
     from marsseg.training.backend import EvaluationStep
+    from marsseg.training.reporting import Reporter
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,13 @@ def predict_split(
         loss += value * len(truth)
         on_batch(number, total)
     return SplitPrediction(tiles.rows, masks, confusions, loss / max(done, 1))
+
+
+def keep_prediction(prediction: SplitPrediction, split: str, folder: Path, reporter: Reporter) -> None:
+    """Save the masks of a split, and report their confusion matrices."""
+    save_predictions(prediction, split, folder)
+    for decoding, confusions in prediction.confusions.items():
+        reporter.evaluation(split, decoding, prediction.rows, confusions)
 
 
 def save_predictions(prediction: SplitPrediction, split: str, folder: Path) -> None:

@@ -199,7 +199,7 @@ class Worker:
 
     def _evaluate(self, trainer: Trainer) -> None:
         """Predict validation and test with the best weights; keep the masks and their confusion matrices."""
-        from marsseg.training.evaluation import predict_split, save_predictions
+        from marsseg.training.evaluation import keep_prediction, predict_split
 
         material = trainer.material
         for split, tiles in (("validation", material.validation), ("test", material.test)):
@@ -211,9 +211,7 @@ class Worker:
                 on_batch=lambda done, total: self._say(trainer, Phase.EVALUATING, done, total),
             )
             self._enter(trainer, Phase.SAVING)
-            save_predictions(prediction, split, self.folder / "predictions")
-            for decoding, confusions in prediction.confusions.items():
-                self.reporter.evaluation(split, decoding, prediction.rows, confusions)
+            keep_prediction(prediction, split, self.folder / "predictions", self.reporter)
 
     def _export(self, trainer: Trainer) -> None:
         from marsseg.training.exporting import export_onnx
