@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 from marsseg.errors import NotFoundError
 from marsseg.store.converters import event_record, run_record
 from marsseg.store.engine import Database
-from marsseg.store.records import EventRecord, RunRecord
+from marsseg.store.records import EventRecord, RunRecord, RunStatus
 from marsseg.store.tables import DatasetRow, EventRow, RunRow
 from marsseg.store.texts import storable
+from marsseg.store.transitions import require_transition
 
 
 class StorePart:
@@ -46,6 +47,16 @@ class StorePart:
     def _add_event(self, session: Session, kind: str, message: str, run_id: str | None = None) -> None:
         session.flush()  # events keep the order of what they tell, and find the run that they refer to
         session.add(EventRow(at=self._clock(), kind=kind, message=storable(message), run_id=run_id))
+
+    def _end(self, session: Session, row: RunRow, status: RunStatus, reason: str) -> None:
+        """Put down how a run ended, and why.
+
+        Raises:
+            StateError: a run in this state cannot end so.
+        """
+        require_transition(row.id, row.status, status)
+        row.status, row.reason, row.finished_at = status, storable(reason), self._clock()
+        self._add_event(session, status, reason or f"The run is {status}.", row.id)
 
 
 def select_runs() -> Select[RunRow, str]:

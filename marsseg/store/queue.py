@@ -159,15 +159,11 @@ class RunQueue(StorePart):
                 return row.status
             row.launches -= 1
             if row.stop_requested:
-                row.status, row.reason = RunStatus.STOPPED, "Stopped before its worker was launched."
-                row.finished_at = self._clock()
-                message = row.reason
-            else:
-                clear_attempt(row)
-                row.threads = row.threads if row.launches else None
-                message = (
-                    "The scheduler ended before it could launch the worker; the run waits in its old place."
-                )
+                self._end(session, row, RunStatus.STOPPED, "Stopped before its worker was launched.")
+                return row.status
+            clear_attempt(row)
+            row.threads = row.threads if row.launches else None
+            message = "The scheduler ended before it could launch the worker; the run waits in its old place."
             self._add_event(session, row.status, message, run_id)
             return row.status
 

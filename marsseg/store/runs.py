@@ -245,9 +245,7 @@ class RunTable(StorePart):
             row.status, row.before_extension = RunStatus.COMPLETED, None
             self._add_event(session, RunStatus.COMPLETED, "Not extended after all; it is as before.", row.id)
             return
-        row.status, row.reason = RunStatus.STOPPED, "Cancelled before it started."
-        row.finished_at = self._clock()
-        self._add_event(session, RunStatus.STOPPED, row.reason, row.id)
+        self._end(session, row, RunStatus.STOPPED, "Cancelled before it started.")
 
 
 def _state(row: RunRow) -> str:

@@ -15,8 +15,7 @@ from marsseg.store.converters import epoch_row, plain, progress_json
 from marsseg.store.leases import require_lease
 from marsseg.store.records import ACTIVE, EpochRecord, LeaseRecord, Progress, RunStatus
 from marsseg.store.tables import EpochRow, RunRow
-from marsseg.store.texts import storable
-from marsseg.store.transitions import refusal, require_transition
+from marsseg.store.transitions import refusal
 
 _LAST_WORDS = frozenset({RunStatus.COMPLETED, RunStatus.STOPPED, RunStatus.FAILED})
 
@@ -146,11 +145,6 @@ class WorkerDesk(StorePart):
         if row.status is RunStatus.RUNNING:
             row.status = RunStatus.STOPPING
             self._add_event(session, RunStatus.STOPPING, ending, run_id)
-
-    def _end(self, session: Session, row: RunRow, status: RunStatus, reason: str) -> None:
-        require_transition(row.id, row.status, status)
-        row.status, row.reason, row.finished_at = status, storable(reason), self._clock()
-        self._add_event(session, status, reason or f"The run is {status}.", row.id)
 
 
 def get_current(session: Session, run_id: str, token: str) -> RunRow:
