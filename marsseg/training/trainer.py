@@ -169,7 +169,7 @@ class Trainer:
         if self.checkpoints.epochs():
             logger.info("%s", start.message)
             self.reporter.resumed(start.epoch, start.message)
-        self.checkpoints.go_on_after(start.epoch)
+        self.checkpoints.go_on_after(start.epoch, start.best_epoch)
         self._position = (min(start.epoch + 1, self.config.train.epochs), 0)
         self._say(Phase.BUILDING)
         if start.checkpoint is None:
