@@ -66,7 +66,8 @@ class Scheduler:
         self._worker_module = worker_module
         self._gpus = list_gpus() if gpus is None else gpus
         self._stop = stop or StopFlag()
-        self._lease = SchedulerLease(store, self._deadlines.lease)
+        self._slots = slot_count(settings, self._gpus)
+        self._lease = SchedulerLease(store, self._deadlines.lease, self._slots)
         self._clock = AwakeClock(longest_step=10 * self._deadlines.interval)
         self._is_idle = Unchanged()
         self._watches: dict[str, Watch] = {}
@@ -215,7 +216,7 @@ class Scheduler:
 
     def _claim(self) -> tuple[RunRecord, str] | None:
         return self._store.claim_next(
-            slot_count(self._settings, self._gpus),
+            self._slots,
             lease=self._lease.current,
             threads=threads_per_run(self._settings, self._gpus),
             gpus=[gpu.id for gpu in self._gpus],
