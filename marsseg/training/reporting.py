@@ -40,8 +40,12 @@ class StopFlag:
         self._is_urgent = False
 
     def set(self, cause: str = "") -> None:
-        """Ask for the end; there is no way back. The first who asks is the cause, empty for a person."""
-        if not self._is_set:
+        """Ask for the end; there is no way back.
+
+        The first who asks is the cause, but a person (empty) comes before any signal: the scheduler sends one
+        to those who were asked and do not end, and a process that was suspended hears that first.
+        """
+        if not self._is_set or not cause:
             self.cause = cause
         self._is_set = True
 

@@ -194,7 +194,7 @@ class Trainer:
             return stopped_early(state, train.early_stop_patience)
         if self.stop.is_set():
             epoch, step = self._position
-            return stopped(state, self.stop.cause, step if epoch > state.epoch else 0, self.steps)
+            return stopped(state, step if epoch > state.epoch else 0, self.steps)
         return None
 
     def _epoch(self, state: TrainingState) -> TrainingState:

@@ -150,8 +150,9 @@ class Worker:
             self._judge(trainer, outcome)
         except HurriedError:
             status = RunStatus.FAILED if outcome.status is RunStatus.FAILED else RunStatus.STOPPED
-            return LastWord(status, outcome.sentence(evaluated=False), outcome.best_epoch)
-        return LastWord(outcome.status, outcome.sentence(), outcome.best_epoch)
+            sentence = outcome.sentence(evaluated=False, cause=self.stop.cause)
+            return LastWord(status, sentence, outcome.best_epoch)
+        return LastWord(outcome.status, outcome.sentence(cause=self.stop.cause), outcome.best_epoch)
 
     def _combine(self, run: RunRecord) -> LastWord:
         """Put finished runs together: nothing is learned, and TensorFlow is not needed."""

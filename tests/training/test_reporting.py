@@ -177,10 +177,23 @@ def test_a_stop_in_a_hurry_is_told_from_one_that_is_not(reporter):
     assert stop.cause == ""
 
 
-def test_a_person_who_asked_first_is_the_cause(reporter):
+def test_a_person_who_asked_is_the_cause_whoever_was_heard_first():
     stop = StopFlag()
     stop.set()
     stop.set("SIGTERM")
+    assert stop.cause == ""
+    woken = StopFlag()
+    woken.set("SIGTERM")
+    woken.set()
+    assert woken.cause == ""
+
+
+def test_a_suspended_worker_that_a_signal_wakes_knows_who_asked(reporter):
+    stop = StopFlag()
+    reporter.store.request_stop(reporter.run_id)
+    stop.set("SIGTERM")
+    Heartbeat(reporter, stop).beat()
+    assert stop.is_set()
     assert stop.cause == ""
 
 
