@@ -129,7 +129,7 @@ def test_a_dataset_that_is_gone_or_damaged_is_told(lab: Lab) -> None:
     assert "incomplete or damaged" in problem
     shutil.rmtree(folder)
     (problem,) = services.check_lab(lab.settings).problems
-    assert "is gone; add the dataset again" in problem
+    assert "is gone; add it again from its source" in problem
 
 
 def test_strays_are_found_with_their_bytes_and_removed_alone(lab: Lab, run: RunRecord) -> None:
