@@ -143,7 +143,7 @@ def _opened(url: str) -> Iterator[Database]:
 
 
 def _contradictions(session: Session, revision: str | None, *, is_file: bool) -> tuple[str, ...]:
-    """What a sound database lacks: parts of its tables or, where these are whole, rows that others refer to."""
+    """What a sound database lacks: parts of its tables or, if these are whole, rows that others refer to."""
     if revision == HEAD and (missing := missing_parts(session.connection())):
         return tuple(f"{part.capitalize()} is missing." for part in missing)
     return tuple(_dangling(session)) if is_file else ()
