@@ -164,4 +164,4 @@ def test_a_store_that_refuses_in_the_middle_of_a_page_is_said_in_one_sentence(
     app.run()
     assert not app.exception
     (error,) = app.error
-    assert "no such table: epochs" in error.value
+    assert "lacks a part of what the lab needs" in error.value
