@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 from marsseg.errors import DamagedStoreError, StoreError
 from marsseg.store.engine import Database
 from marsseg.store.inventory import Inventory, take_inventory
-from marsseg.store.schema import HEAD, find_revision, prepare, refuse_unknown
-from marsseg.store.soundness import NOT_A_DATABASE, log_of, refuse_damaged
+from marsseg.store.refusals import LEFT_ALONE
+from marsseg.store.schema import HEAD, find_revision, missing_parts, prepare, refuse_unknown
+from marsseg.store.soundness import log_of, refuse_damaged
 
 _SHOWN_PROBLEMS = 20
 
@@ -70,7 +71,7 @@ def check(url: str) -> StoreHealth:
             head=HEAD,
             size_bytes=store_size(database),
             rows={} if damage else _count_rows(session),
-            problems=damage or (tuple(_dangling(session)) if database.is_sqlite else ()),
+            problems=damage or _contradictions(session, revision, is_file=database.is_sqlite),
         )
 
 
@@ -116,7 +117,7 @@ def migrate(url: str) -> Upgrade:
         with database.read() as session:
             before = find_revision(session.connection(), database.where)
             if database.is_sqlite and (damage := _damage(session)):
-                raise DamagedStoreError(f"{NOT_A_DATABASE.format(where=database.where)} {damage[0]}")
+                raise DamagedStoreError(f"{LEFT_ALONE.format(where=database.where)} {damage[0]}")
         return Upgrade(before, HEAD, prepare(database))
 
 
@@ -139,6 +140,13 @@ def _opened(url: str) -> Iterator[Database]:
         yield database
     finally:
         database.close()
+
+
+def _contradictions(session: Session, revision: str | None, *, is_file: bool) -> tuple[str, ...]:
+    """What a sound database lacks: parts of its tables or, if these are whole, rows that others refer to."""
+    if revision == HEAD and (missing := missing_parts(session.connection())):
+        return tuple(f"{part.capitalize()} is missing." for part in missing)
+    return tuple(_dangling(session)) if is_file else ()
 
 
 def _count_rows(session: Session) -> dict[str, int]:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from marsseg.errors import NotFoundError
 from marsseg.ui import keys
+from marsseg.ui.shell import guarded
 
 EVERY_SECONDS = 1.5
 
@@ -38,7 +39,7 @@ def watch(
         if read() != (seen, active):
             st.rerun()
 
-    st.fragment(look, run_every=every if active else idle_every, key=keys.live(name))()
+    st.fragment(guarded(look), run_every=every if active else idle_every, key=keys.live(name))()
 
 
 def want_page() -> None:
@@ -78,4 +79,4 @@ def refresh(
         if changed:
             st.rerun()
 
-    st.fragment(part, run_every=every if active else None, key=keys.live(name))()
+    st.fragment(guarded(part), run_every=every if active else None, key=keys.live(name))()

@@ -28,7 +28,7 @@ def render_activity(read: Callable[[], Activity]) -> None:
     """One quiet line at the foot of the sidebar; it refreshes by itself only while something is active."""
     busy = read().is_busy
     with st.sidebar:
-        st.fragment(run_every=3 if busy else None)(_activity_line)(read)
+        st.fragment(guarded(lambda: _activity_line(read)), run_every=3 if busy else None)()
 
 
 def render_error(error: MarsSegError) -> None:
@@ -37,6 +37,28 @@ def render_error(error: MarsSegError) -> None:
     if error.__cause__ is not None:
         with st.expander("Details"):
             st.code("".join(traceback.format_exception(error)), language=None)
+
+
+def guarded(part: Callable[[], None]) -> Callable[[], None]:
+    """A part of a page that draws the sentence where something is refused, and nothing is drawn after it.
+
+    Streamlit shows a traceback for what leaves a fragment. Once the part works again, as after a busy store,
+    the whole page runs.
+    """
+    has_failed = False
+
+    def draw() -> None:
+        nonlocal has_failed
+        try:
+            part()
+        except MarsSegError as error:
+            has_failed = True
+            render_error(error)
+            st.stop()
+        if has_failed:
+            st.rerun()
+
+    return draw
 
 
 def render_empty(icon: str, title: str, explanation: str) -> None:

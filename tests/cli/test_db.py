@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from marsseg.services import Lab
@@ -76,6 +77,16 @@ def test_a_damaged_store_is_reported_and_left_alone(marsseg: Command, home: Path
         assert answer.status == 2
         assert "not a readable database" in answer.err
     assert (home / "runs.db").read_bytes() == before
+
+
+def test_a_store_that_lacks_a_table_is_reported(marsseg: Command, lab: Lab) -> None:
+    lab.store.close()
+    with closing(sqlite3.connect(lab.settings.home / "runs.db")) as connection:
+        connection.execute("DROP TABLE evaluations")
+        connection.commit()
+    answer = marsseg("db", "check")
+    assert answer.status == 1
+    assert "The table evaluations is missing." in answer.out
 
 
 def test_a_home_without_a_store_says_so_and_makes_none(marsseg: Command, tmp_path: Path, monkeypatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from sqlalchemy.engine import Engine
 
 from marsseg import services
 from marsseg.services.lab import Lab
-from marsseg.store.records import Phase, Progress, RunStatus
+from marsseg.store.records import Phase, Progress, RunRecord, RunStatus
 from tests.pages.conftest import OpenHome
 from tests.pages.driver import AWKWARD, PAGES, go_to, open_page, read_as_markup, words
 from tests.support.labs import config, finish_run, make_lab, queue_run, start_run
@@ -136,3 +138,30 @@ def test_the_store_that_cannot_be_opened_is_said_in_one_sentence(
     assert not app.exception
     assert [error.value for error in app.error] == [app.error[0].value]
     assert "MARSSEG" in app.error[0].value
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_store_that_is_moved_away_under_the_app_is_said_in_one_sentence(scored: Lab, page: str) -> None:
+    app = open_page(page)
+    assert not app.exception
+    (scored.settings.home / "runs.db").rename(scored.settings.home / "aside.db")
+    app.run()
+    assert not app.exception
+    (error,) = app.error
+    assert "was moved, removed or replaced" in error.value
+    assert "restart the app" in error.value
+
+
+def test_a_store_that_refuses_in_the_middle_of_a_page_is_said_in_one_sentence(
+    training: RunRecord, lab: Lab
+) -> None:
+    """In a part that refreshes by itself, where Streamlit would show a traceback."""
+    app = open_page("runs", run=training.id)
+    assert not app.error
+    with closing(sqlite3.connect(lab.settings.home / "runs.db")) as connection:
+        connection.execute("DROP TABLE epochs")
+        connection.commit()
+    app.run()
+    assert not app.exception
+    (error,) = app.error
+    assert "lacks a part of what the lab needs" in error.value

@@ -58,6 +58,15 @@ def test_rows_that_refer_to_nothing_are_problems(sqlite_url: str, tmp_path: Path
     assert [problem.split(" ", 2)[2] for problem in care.check(sqlite_url).problems] == [sentence] * 2
 
 
+def test_tables_and_columns_that_are_missing_are_problems(database_url: str) -> None:
+    with closing(RunStore(database_url)) as store, store._database.write() as session:
+        session.execute(text("DROP TABLE evaluations"))
+        session.execute(text("ALTER TABLE runs DROP COLUMN notes"))
+    health = care.check(database_url)
+    assert health.problems == ("The table evaluations is missing.", "The column notes of runs is missing.")
+    assert health.rows["runs"] == 0
+
+
 def test_a_store_of_the_future_cannot_be_judged(filled_url: str) -> None:
     database = Database(filled_url)
     with database.write() as session:

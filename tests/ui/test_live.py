@@ -6,6 +6,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from marsseg.errors import StoreError
+from marsseg.ui import shell
+
 
 def refresh_script():
     import streamlit as st
@@ -106,3 +109,49 @@ def test_a_part_whose_run_is_gone_runs_the_page_again():
     app = AppTest.from_function(script).run()
     assert not app.exception
     assert (app.session_state["runs"], app.markdown[0].value) == (2, "drawn")
+
+
+def refusing_script():
+    import streamlit as st
+
+    from marsseg.errors import StoreError
+    from marsseg.ui import live
+
+    state = st.session_state
+    state["runs"] = state.get("runs", 0) + 1
+
+    def draw():
+        if state["refusals"]:
+            state["refusals"] -= 1
+            raise StoreError("The database stayed busy; try again.")
+        st.write("drawn")
+
+    live.refresh("part", draw, lambda: True)
+    st.write("the rest")
+
+
+def test_a_part_that_is_refused_says_so_and_nothing_is_drawn_after_it():
+    app, _ = run(refusing_script, refusals=1)
+    assert [error.value for error in app.error] == ["The database stayed busy; try again."]
+    assert not app.markdown
+    app.run()
+    assert not app.error
+    assert [text.value for text in app.markdown] == ["drawn", "the rest"]
+
+
+def test_a_guarded_part_runs_the_whole_page_once_it_works_again():
+    answers = [StoreError("Busy."), None]
+
+    def part():
+        answer = answers.pop(0)
+        if answer:
+            raise answer
+
+    guarded = shell.guarded(part)
+    with mock.patch.object(shell, "st") as streamlit:
+        streamlit.stop.side_effect = InterruptedError  # Streamlit's own way out is an exception, too
+        with pytest.raises(InterruptedError):
+            guarded()
+        streamlit.rerun.assert_not_called()
+        guarded()
+        streamlit.rerun.assert_called_once()
