@@ -26,9 +26,13 @@ def fill_with_noise(file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
-    [(move_away, "database {} was moved, removed or replaced"), (fill_with_noise, "file {} is not a readable")],
+    [
+        (move_away, "database {} was moved, removed or replaced"),
+        (fill_with_noise, "file {} is not a readable database"),
+    ],
 )
 def test_its_scheduler_ends_at_once_and_says_why(
+    *,
     bench: Bench,
     detached: Callable[[], int],
     eventually: Eventually,
