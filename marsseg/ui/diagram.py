@@ -70,7 +70,8 @@ def network_svg(config: ModelConfig, height: int = TILE_HEIGHT, width: int = TIL
     legend = _legend(config, bottleneck.bottom + 36)
     total = bottleneck.bottom + 24 + _KEY_ROW * len(legend)
     parts = [_ends(encoder[0], decoder[-1], height, width)]
-    parts += [_skip(config, e, d) for e, d in zip(encoder, reversed(decoder), strict=True)]
+    as_high = {box.size.height: box for box in encoder}
+    parts += [_skip(config, as_high[d.size.height], d) for d in reversed(decoder)]
     parts += [_down(a, b) for a, b in zip(encoder, [*encoder[1:], bottleneck], strict=True)]
     parts += [_up(a, b) for a, b in zip([bottleneck, *decoder], decoder, strict=False)]
     parts += [_block(config, box) for box in boxes]
@@ -88,7 +89,7 @@ def _place(config: ModelConfig, height: int, width: int) -> list[_Box]:
     step = _INSET / max(1, config.depth - 1)
     boxes = []
     for place, level in enumerate(levels):
-        depth = min(place, 2 * config.depth - place)
+        depth = (height // level.height).bit_length() - 1  # DeepLabV3+ leaves decoder levels out
         if depth == config.depth:
             x = (_WIDTH - _BLOCK_WIDTH) / 2
         else:

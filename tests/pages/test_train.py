@@ -67,6 +67,7 @@ def test_the_sections_together_show_a_widget_for_every_field_that_matters(form: 
         "data.folds": 5,
         "train.ema": True,
         "model.residual": True,
+        "model.deep_supervision": True,
         **{
             f"augment.{name}": 0.5
             for name, value in AugmentConfig()

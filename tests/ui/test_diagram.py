@@ -22,6 +22,13 @@ def test_levels_carry_channels_and_sizes_down_and_up():
     assert sizes == ["64×128", "32×64", "16×32", "32×64", "64×128"]
 
 
+def test_deeplab_goes_up_in_one_step():
+    words = texts(ModelConfig(architecture="deeplabv3plus", depth=3, skip_gate="gated"))
+    sizes = [word for word in words if "×" in word and word[0].isdigit()]
+    assert sizes == ["64×128", "32×64", "16×32", "8×16", "32×64"]
+    assert words.count("g") == 1 + 1  # and the key
+
+
 def test_sizes_follow_the_tile():
     assert "128×64" in texts(ModelConfig(depth=1), height=128, width=64)
 

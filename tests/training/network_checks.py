@@ -1,0 +1,60 @@
+"""What every network must pass, whatever its fields: one step, saving, loading, export."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import onnxruntime
+
+from marsseg.config import LossConfig
+from marsseg.training.exporting import export_onnx
+from marsseg.training.losses import build_loss
+from marsseg.training.networks import build_networks
+
+REST_WITH_A_DEAD_SQUEEZE = ("_se_reduce/kernel", "_se_reduce/bias", "_se_expand/kernel")
+"""What may rest in one step: with two squeeze units of ReLU a block, both may happen to be off at the start.
+
+Then nothing reaches these three; the bias behind them learns all the same, and so must everything else.
+"""
+
+
+def images(rng, batch, height, width):
+    return rng.normal(size=(batch, height, width, 1)).astype("float32")
+
+
+def compile_networks(networks, optimizer):
+    """One loss for each output, weighted as the networks say."""
+    losses = [build_loss(LossConfig(dice=0.5), (0, 1, 1, 1, 1)) for _ in networks.output_weights]
+    networks.training.compile(optimizer, losses, loss_weights=list(networks.output_weights))
+
+
+def train_step(networks, x, mask):
+    """Train on every output; returns the loss."""
+    targets = [mask] * len(networks.output_weights)
+    loss = networks.training.train_on_batch(x, targets if len(targets) > 1 else mask)
+    return float(np.ravel(loss)[0])
+
+
+def trains_saves_loads_and_exports(config, folder, rng, sizes):
+    """One graph-mode step, then the same logits from the network, its saved copy and ONNX Runtime."""
+    networks = build_networks(config, seed=1)
+    compile_networks(networks, keras.optimizers.SGD(0.1))
+    model = networks.training
+    before = [weight.copy() for weight in model.get_weights()]
+    assert np.isfinite(train_step(networks, images(rng, 3, 32, 32), rng.integers(0, 5, (3, 32, 32))))
+    pairs = zip(model.weights, before, model.get_weights(), strict=True)
+    still = [weight.path for weight, old, new in pairs if np.array_equal(old, new)]
+    assert all(path.endswith(REST_WITH_A_DEAD_SQUEEZE) for path in still), still
+
+    network = networks.inference
+    network.save(folder / "network.keras")
+    export_onnx(network, folder / "network.onnx", {})
+    loaded = keras.saving.load_model(folder / "network.keras")
+    session = onnxruntime.InferenceSession(folder / "network.onnx", providers=["CPUExecutionProvider"])
+    for size in sizes:
+        x = images(rng, *size)
+        expected = np.asarray(network(x, training=False))
+        assert expected.shape == (*size, 5)
+        np.testing.assert_array_equal(np.asarray(loaded(x, training=False)), expected)
+        (exported,) = session.run(None, {"image": x})
+        np.testing.assert_allclose(exported, expected, rtol=0, atol=1e-4)
