@@ -8,6 +8,8 @@ from typing import TypeAlias
 import keras
 from keras import layers, ops
 
+from marsseg.training.backend import resize_bilinear
+
 Tensor: TypeAlias = keras.KerasTensor
 
 
@@ -67,30 +69,18 @@ class GroupNormalization(layers.GroupNormalization):
 class ResizeLike(layers.Layer):
     """Bilinear interpolation to the height and width of another tensor, pixels as areas, edges repeated.
 
-    One product with a matrix of hat functions for each axis. It gives what `ops.image.resize` gives, which
-    however does not take a size that is only known when the graph runs, and has `UpSampling2D` fail with it.
+    Keras' `UpSampling2D` writes the size of the image that it was traced with into the ONNX file.
     """
 
     def call(self, inputs: tuple[Tensor, Tensor]) -> Tensor:
         """(B, h, w, C) and (B, H, W, any) to (B, H, W, C)."""
         x, like = inputs
-        (_, height, width, _), (_, rows, columns, _) = ops.shape(x), ops.shape(like)
-        x = ops.einsum("Hh,bhwc->bHwc", interpolation_matrix(height, rows, x.dtype), x)
-        return ops.einsum("Ww,bHwc->bHWc", interpolation_matrix(width, columns, x.dtype), x)
+        return ops.cast(resize_bilinear(x, like), self.compute_dtype)  # half precision comes back as single
 
     def compute_output_shape(self, shapes: tuple[tuple[int | None, ...], ...]) -> tuple[int | None, ...]:
         """The other tensor's height and width, this one's channels."""
         (batch, _, _, channels), (_, rows, columns, _) = shapes
         return (batch, rows, columns, channels)
-
-
-def interpolation_matrix(old: int | Tensor, new: int | Tensor, dtype: str) -> Tensor:
-    """Weights (new, old) of old places in each new one: 1 at the place itself, falling to 0 at the next."""
-    count = ops.cast(old, "float32")
-    place = (ops.cast(ops.arange(new), "float32") + 0.5) * (count / ops.cast(new, "float32")) - 0.5
-    place = ops.clip(place, 0.0, count - 1.0)
-    distance = ops.abs(place[:, None] - ops.cast(ops.arange(old), "float32"))
-    return ops.cast(ops.relu(1.0 - distance), dtype)
 
 
 @keras.saving.register_keras_serializable(package="marsseg")
