@@ -63,3 +63,26 @@ def drop_path_rate(config: ModelConfig, level: int) -> float:
 def excites(config: ModelConfig, level: int) -> bool:
     """Whether blocks at this level have Squeeze-and-Excitation."""
     return config.squeeze_excite and (config.se_placement == "all" or level == deepest(config))
+
+
+def has_pyramid(config: ModelConfig) -> bool:
+    """Whether a pyramid follows the deepest level of the encoder."""
+    return config.architecture == "deeplabv3plus" or config.bottleneck != "none"
+
+
+def supervised_stages(config: ModelConfig) -> list[str]:
+    """The stages whose features predict masks while training, finest first; the first is the one in use.
+
+    A U-Net supervises its decoder levels, and is left with one output at depth 1; DeepLabV3+ supervises its
+    atrous pyramid.
+    """
+    stages = [f"decoder_{level}" for level in reversed(decoder_levels(config))]
+    if not config.deep_supervision:
+        return stages[:1]
+    return [*stages, "bottleneck"] if config.architecture == "deeplabv3plus" else stages
+
+
+def output_weights(config: ModelConfig) -> tuple[float, ...]:
+    """Weight of each prediction's loss: `supervision_decay` times that of the next finer one, 1 in sum."""
+    weights = [config.supervision_decay**place for place in range(len(supervised_stages(config)))]
+    return tuple(weight / sum(weights) for weight in weights)

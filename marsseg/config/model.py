@@ -15,14 +15,15 @@ class ModelConfig(Section):
 
     architecture: Annotated[
         Literal["unet", "unet3plus", "deeplabv3plus"],
-        Ui("Architecture", "unet: a decoder level for each encoder level (Ronneberger 2015); unet3plus: each "
-           "decoder level sees all scales (Huang 2020); deeplabv3plus: atrous pyramid and one low-level "
-           "branch (Chen 2018).", short="arch", is_later=True),
+        Ui("Architecture", "U-Net: a decoder level for each encoder level (Ronneberger 2015); UNet 3+: each "
+           "decoder level sees all scales, slower (Huang 2020); DeepLabV3+: an atrous pyramid and one finer "
+           "level, quicker (Chen 2018).", short="arch", is_later=True),
     ] = "unet"  # fmt: skip
     encoder: Annotated[
         Literal["plain", "resnet", "densenet"],
-        Ui("Encoder", "plain: two convolutions a level; resnet: pre-activation residual blocks (He 2016); "
-           "densenet: layers that see all earlier ones of their level (Huang 2017). All from scratch.",
+        Ui("Encoder", "plain: two convolutions a level; ResNet: two pre-activation residual units a level (He "
+           "2016); DenseNet: four layers a level, each of which sees those before it (Huang 2017). All "
+           "train from scratch.",
            short="enc", is_later=True),
     ] = "plain"  # fmt: skip
 
@@ -80,15 +81,16 @@ class ModelConfig(Section):
     ] = "none"  # fmt: skip
     bottleneck: Annotated[
         Literal["none", "aspp", "pyramid_pooling"],
-        Ui("Bottleneck", "What the deepest level adds. aspp: atrous convolutions of several rates (Chen "
-           "2018); pyramid_pooling: averages over windows of several sizes (Zhao 2017). DeepLabV3+ always "
+        Ui("Bottleneck", "What the deepest level adds. ASPP: atrous convolutions of several rates (Chen "
+           "2018); pyramid pooling: averages over windows of several sizes (Zhao 2017). DeepLabV3+ always "
            "has its atrous pyramid there.", short="bottleneck",
            when=When("architecture", ("unet", "unet3plus")), is_later=True),
     ] = "none"  # fmt: skip
     deep_supervision: Annotated[
         bool,
         Ui("Deep supervision", "Coarser decoder levels predict masks too while training (Lee 2015); the "
-           "finished network has one output.", short="deep supervision", is_later=True),
+           "finished network has one output. A U-Net of depth 1 has no coarser level.",
+           short="deep supervision", is_later=True),
     ] = False  # fmt: skip
     supervision_decay: Annotated[
         float,

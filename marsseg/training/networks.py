@@ -9,7 +9,7 @@ from keras import layers
 
 from marsseg.classes import N_CLASSES
 from marsseg.config import ModelConfig
-from marsseg.config.anatomy import decoder_levels
+from marsseg.config.anatomy import decoder_levels, output_weights, supervised_stages
 from marsseg.training.blocks import Blocks
 from marsseg.training.custom_layers import Tensor
 from marsseg.training.decoders import DECODERS
@@ -49,9 +49,9 @@ def build_network(config: ModelConfig, seed: int | None = None) -> keras.Model:
 def build_networks(config: ModelConfig, seed: int | None = None) -> Networks:
     """Build the network that `config` describes, as it is trained and as it is used.
 
-    With deep supervision (Lee 2015) the trained one gives logits (B, H, W, 5) of coarser features too; the
-    loss of each weighs `supervision_decay` times that of the next finer one. A U-Net supervises its decoder
-    levels, and is left with one output at depth 1; DeepLabV3+ supervises its atrous pyramid.
+    With deep supervision (Lee 2015) the trained one gives logits (B, H, W, 5) of coarser features too, those
+    of `supervised_stages`. Seeds are drawn for their heads last: with and without them, the network in use
+    starts from the same numbers.
 
     Args:
         config: architecture, encoder, depth, filters and toggles.
@@ -60,14 +60,14 @@ def build_networks(config: ModelConfig, seed: int | None = None) -> Networks:
     blocks = Blocks(config, seed)
     image = keras.Input((None, None, 1), name="image")
     decoded = DECODERS[config.architecture](encode(image, blocks), blocks)
-    main, *coarser = decoded.items()
-    logits = _main_head(main[1], image, blocks)
+    main, *coarser = supervised_stages(config)
+    logits = _main_head(decoded[main], image, blocks)
     inference = keras.Model(image, logits, name=config.architecture)
-    if not config.deep_supervision or not coarser:
+    if not coarser:
         return Networks(inference, inference, (1.0,))
-    outputs = [logits, *(_coarse_head(x, image, blocks, name) for name, x in coarser)]
+    outputs = [logits, *(_coarse_head(decoded[name], image, blocks, name) for name in coarser)]
     training = keras.Model(image, outputs, name=f"{config.architecture}_supervised")
-    return Networks(training, inference, _output_weights(len(outputs), config.supervision_decay))
+    return Networks(training, inference, output_weights(config))
 
 
 def _main_head(x: Tensor, image: Tensor, blocks: Blocks) -> Tensor:
@@ -81,8 +81,3 @@ def _main_head(x: Tensor, image: Tensor, blocks: Blocks) -> Tensor:
 def _coarse_head(x: Tensor, image: Tensor, blocks: Blocks, name: str) -> Tensor:
     logits = blocks.conv(N_CLASSES, 1, f"{name}_head")(x)
     return blocks.resize(logits, image, f"{name}_logits", dtype="float32")
-
-
-def _output_weights(count: int, decay: float) -> tuple[float, ...]:
-    weights = [decay**place for place in range(count)]
-    return tuple(weight / sum(weights) for weight in weights)
