@@ -21,8 +21,8 @@ class ModelConfig(Section):
     ] = "unet"  # fmt: skip
     encoder: Annotated[
         Literal["plain", "resnet", "densenet"],
-        Ui("Encoder", "plain: two convolutions a level; ResNet: two pre-activation residual units a level (He "
-           "2016); DenseNet: four layers a level, each of which sees those before it (Huang 2017). All "
+        Ui("Encoder", "plain: two convolutions a level; ResNet: two pre-activation residual units a level "
+           "(He 2016); DenseNet: four layers a level, each of which sees those before it (Huang 2017). All "
            "train from scratch.",
            short="enc", is_later=True),
     ] = "plain"  # fmt: skip

@@ -100,7 +100,8 @@ def _words(box: Box) -> str:
 def _title(config: ModelConfig) -> str:
     encoder = "" if config.encoder == "plain" else f" with a {format_value(config.encoder)} encoder"
     return (
-        f"{format_value(config.architecture)}{encoder} of {config.depth} levels from {config.filters} channels"
+        f"{format_value(config.architecture)}{encoder}"
+        f" of {config.depth} levels from {config.filters} channels"
         f"{', residual' if config.residual else ''}"
         f"{', Squeeze-and-Excitation' if config.squeeze_excite else ''}"
         f"{'' if config.skip_gate == 'none' else f', skip gate {format_value(config.skip_gate)}'}"

@@ -10,7 +10,7 @@ from marsseg.config.anatomy import (
     ATROUS_RATES,
     DENSE_LAYERS,
     RESNET_UNITS,
-    deepest,
+    drop_path_rate,
     has_pyramid,
     output_weights,
     pooling_windows,
@@ -100,11 +100,7 @@ def _within_blocks(config: ModelConfig) -> Iterator[KeyEntry]:
     if config.residual:
         yield KeyEntry(decoder_mark(config, 8, 32, 17), "residual connection")
     if config.drop_path and (config.residual or config.encoder == "resnet"):
-        first = config.drop_path / deepest(config)
-        yield KeyEntry(
-            "",
-            f"drop path: {first:.1%} of tiles skip a branch at level 1, {config.drop_path:.1%} at the bottleneck",
-        )
+        yield KeyEntry("", _drop_path_words(config))
     if config.squeeze_excite:
         ratio = "" if config.se_kind == "spatial" else f", ratio {config.se_ratio}"
         words = _EXCITATION_WORDS[config.se_kind] + ratio
@@ -126,6 +122,11 @@ def _between_blocks(config: ModelConfig) -> Iterator[KeyEntry]:
         yield KeyEntry(svg.line("M6 10 H34") + svg.dot(20, 10), words)
     if config.skip_gate != "none":
         yield KeyEntry(svg.badge(20, 10, GATES[config.skip_gate]), _GATE_WORDS[config.skip_gate])
+
+
+def _drop_path_words(config: ModelConfig) -> str:
+    first, last = drop_path_rate(config, 1), config.drop_path
+    return f"drop path: {first:.1%} of tiles skip a branch at level 1, {last:.1%} at the bottleneck"
 
 
 def _atrous_words() -> str:

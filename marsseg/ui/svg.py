@@ -83,8 +83,8 @@ def badge(x: float, y: float, letters: str) -> str:
     """Letters in a rounded mark of the accent colour, centred at (x, y)."""
     width = badge_width(letters)
     return (
-        f'<g class="badge"><rect x="{x - width / 2:.1f}" y="{y - 8.5:.1f}" width="{width:.1f}" height="17" rx="8.5" '
-        f'style="fill:{GROUND};stroke:{ACCENT}" stroke-width="1.3"/>'
+        f'<g class="badge"><rect x="{x - width / 2:.1f}" y="{y - 8.5:.1f}" width="{width:.1f}" '
+        f'height="17" rx="8.5" style="fill:{GROUND};stroke:{ACCENT}" stroke-width="1.3"/>'
         f'<text x="{x:.1f}" y="{y + 4:.1f}" text-anchor="middle" font-size="11" font-weight="600" '
         f'style="fill:{ACCENT}">{text.markup(letters)}</text></g>'
     )

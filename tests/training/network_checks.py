@@ -1,4 +1,4 @@
-"""What every network must pass, whatever its fields: one step, saving, loading, export."""
+"""What every network must pass, whatever its fields: learning, saving, loading, export, any size."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy as np
 import onnxruntime
 
 from marsseg.config import LossConfig
+from marsseg.inference.predictor import load_predictor
 from marsseg.training.exporting import export_onnx
 from marsseg.training.losses import build_loss
 from marsseg.training.networks import build_networks
@@ -16,6 +17,7 @@ REST_WITH_A_DEAD_SQUEEZE = ("_se_reduce/kernel", "_se_reduce/bias", "_se_expand/
 
 Then nothing reaches these three; the bias behind them learns all the same, and so must everything else.
 """
+MEAN, STD = 0.4, 0.25
 
 
 def images(rng, batch, height, width):
@@ -45,10 +47,14 @@ def trains_saves_loads_and_exports(config, folder, rng, sizes):
     pairs = zip(model.weights, before, model.get_weights(), strict=True)
     still = [weight.path for weight, old, new in pairs if np.array_equal(old, new)]
     assert all(path.endswith(REST_WITH_A_DEAD_SQUEEZE) for path in still), still
+    saves_loads_and_exports(networks.inference, config, folder, rng, sizes)
 
-    network = networks.inference
+
+def saves_loads_and_exports(network, config, folder, rng, sizes):
+    """The same logits from a network, its saved copy and ONNX Runtime; and masks of sizes that do not halve."""
     network.save(folder / "network.keras")
-    export_onnx(network, folder / "network.onnx", {})
+    facts = {"mean": str(MEAN), "std": str(STD), "multiple": str(2**config.depth)}
+    export_onnx(network, folder / "network.onnx", facts)
     loaded = keras.saving.load_model(folder / "network.keras")
     session = onnxruntime.InferenceSession(folder / "network.onnx", providers=["CPUExecutionProvider"])
     for size in sizes:
@@ -58,3 +64,18 @@ def trains_saves_loads_and_exports(config, folder, rng, sizes):
         np.testing.assert_array_equal(np.asarray(loaded(x, training=False)), expected)
         (exported,) = session.run(None, {"image": x})
         np.testing.assert_allclose(exported, expected, rtol=0, atol=1e-4)
+    segments_any_size(network, config, load_predictor(folder / "network.onnx"), rng)
+
+
+def segments_any_size(network, config, predictor, rng):
+    """An image of 45×71 is continued by reflection, classified, and cut to its size again."""
+    image = rng.integers(0, 256, (45, 71), dtype=np.uint8)
+    more = [-side % 2**config.depth for side in image.shape]
+    padded = np.pad(image, [(0, more[0]), (0, more[1])], mode="reflect") / 255
+    x = ((padded - MEAN) / STD)[None, ..., None].astype("float32")
+    terrain = np.asarray(network(x, training=False))[0, :45, :71, 1:]
+    mask = predictor.segment(image).mask
+    assert mask.shape == image.shape
+    clear = np.ptp(np.sort(terrain, axis=-1)[..., -2:], axis=-1) > 1e-3  # no two classes alike
+    assert clear.mean() > 0.9
+    np.testing.assert_array_equal(mask[clear], (terrain.argmax(axis=-1) + 1)[clear])

@@ -32,10 +32,10 @@ SAMPLE = [
     {**{name: FIELDS[name][place % len(FIELDS[name])] for name in TOGGLES}, **row}
     for place, row in enumerate(pairwise({name: FIELDS[name] for name in PARTS}))
 ]
-ALL_GATES = ("architecture", "encoder", "bottleneck", "residual", "skip_gate")
+CROSSED = ("architecture", "encoder", "bottleneck", "residual")
 EVERY_ARCHITECTURE = [
-    {**ALL_PAIRS[place % len(ALL_PAIRS)], **dict(zip(ALL_GATES, values, strict=True))}
-    for place, values in enumerate(itertools.product(*(FIELDS[name] for name in ALL_GATES)))
+    {**ALL_PAIRS[place % len(ALL_PAIRS)], **dict(zip(CROSSED, values, strict=True))}
+    for place, values in enumerate(itertools.product(*(FIELDS[name] for name in CROSSED)))
     if values[0] != "deeplabv3plus" or values[2] == "none"  # it has a pyramid of its own
 ]
 U_NET_TOGGLES = ("skip_gate", "squeeze_excite", "residual", "activation", "normalization")
