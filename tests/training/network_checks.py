@@ -51,7 +51,7 @@ def trains_saves_loads_and_exports(config, folder, rng, sizes):
 
 
 def saves_loads_and_exports(network, config, folder, rng, sizes):
-    """The same logits from a network, its saved copy and ONNX Runtime; and masks of sizes that do not halve."""
+    """The same logits from a network, its saved copy and ONNX Runtime; masks of sizes that do not halve."""
     network.save(folder / "network.keras")
     facts = {"mean": str(MEAN), "std": str(STD), "multiple": str(2**config.depth)}
     export_onnx(network, folder / "network.onnx", facts)
