@@ -192,6 +192,15 @@ def test_the_preview_follows_the_form(form: AppTest) -> None:
     assert "training" in words(form)
 
 
+def test_the_stages_of_the_network_follow_the_form(form: AppTest) -> None:
+    enter(form, "model.architecture", "deeplabv3plus")
+    stages = form.table[0].value
+    assert list(stages["Stage"]) == ["encoder 1", "encoder 2", "bottleneck", "decoder 1", "head"]
+    assert list(stages["Output"])[-2:] == ["64×128×8", "64×128×5"]
+    enter(form, "model.architecture", "unet")
+    assert list(form.table[0].value["Stage"])[3:] == ["decoder 2", "decoder 1", "head"]
+
+
 def test_runs_ahead_are_announced(form: AppTest, lab: Lab) -> None:
     assert "ahead in the queue" not in words(form)
     queue_run(lab, config())
