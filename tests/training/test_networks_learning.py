@@ -68,11 +68,15 @@ def terrain_mean_iou(masks, predicted):
     return np.mean(np.divide(shared, either))
 
 
-def learns_by_heart(config, steps=300):
-    """Train until the tiles are known; returns the networks."""
+def learns_by_heart(config):
+    """Train until the tiles are known; returns the networks.
+
+    Without normalisation in smaller steps: at a rate of 0.02, units of ReLU go out for good.
+    """
+    rate, steps = (0.005, 600) if config.normalization == "none" else (0.02, 300)
     x, masks = draw_tiles()
     networks = build_networks(config, seed=0)
-    compile_networks(networks, keras.optimizers.Adam(0.02))
+    compile_networks(networks, keras.optimizers.Adam(rate))
     score = 0.0
     for step in range(steps):
         train_step(networks, x, masks)
