@@ -63,7 +63,9 @@ def saves_loads_and_exports(network, config, folder, rng, sizes):
         assert expected.shape == (*size, 5)
         np.testing.assert_array_equal(np.asarray(loaded(x, training=False)), expected)
         (exported,) = session.run(None, {"image": x})
-        np.testing.assert_allclose(exported, expected, rtol=0, atol=1e-4)
+        # Single precision has seven digits, and without normalisation trained logits may exceed 100.
+        closest = max(1e-4, 2e-6 * np.abs(expected).max())
+        np.testing.assert_allclose(exported, expected, rtol=0, atol=closest)
     segments_any_size(network, config, load_predictor(folder / "network.onnx"), rng)
 
 
