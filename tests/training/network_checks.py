@@ -38,15 +38,22 @@ def train_step(networks, x, mask):
 
 
 def trains_saves_loads_and_exports(config, folder, rng, sizes):
-    """One graph-mode step, then the same logits from the network, its saved copy and ONNX Runtime."""
+    """Steps in graph mode, then the same logits from the network, its saved copy and ONNX Runtime.
+
+    The first step moves every weight. The others let the statistics of batch normalisation come near those
+    of the features: before, they magnify the last digit, and Keras itself is 1.3e-4 from double precision.
+    """
     networks = build_networks(config, seed=1)
-    compile_networks(networks, keras.optimizers.SGD(0.1))
+    compile_networks(networks, keras.optimizers.Adam(0.005))
     model = networks.training
     before = [weight.copy() for weight in model.get_weights()]
-    assert np.isfinite(train_step(networks, images(rng, 3, 32, 32), rng.integers(0, 5, (3, 32, 32))))
+    x, mask = images(rng, 3, 32, 32), rng.integers(0, 5, (3, 32, 32))
+    assert np.isfinite(train_step(networks, x, mask))
     pairs = zip(model.weights, before, model.get_weights(), strict=True)
     still = [weight.path for weight, old, new in pairs if np.array_equal(old, new)]
     assert all(path.endswith(REST_WITH_A_DEAD_SQUEEZE) for path in still), still
+    for _ in range(20):
+        train_step(networks, x, mask)
     saves_loads_and_exports(networks.inference, config, folder, rng, sizes)
 
 
