@@ -45,6 +45,15 @@ def iter_fields(section: type[BaseModel] = RunConfig, prefix: str = "") -> Itera
 
 
 FIELDS: dict[str, FieldView] = {view.path: view for view in iter_fields()}
+PROPER_NAMES = {
+    "unet": "U-Net",
+    "unet3plus": "UNet 3+",
+    "deeplabv3plus": "DeepLabV3+",
+    "resnet": "ResNet",
+    "densenet": "DenseNet",
+    "aspp": "ASPP",
+}
+"""Choices that have a name of their own; the others are words."""
 UNCHANGED = "baseline"
 """What `describe` says when nothing that belongs in a name differs."""
 
@@ -92,4 +101,4 @@ def format_value(value: Any) -> str:
         return f"{value:g}".replace("e-0", "e-")
     if isinstance(value, tuple | list):
         return ", ".join(format_value(item) for item in value)
-    return str(value).replace("_", " ")
+    return PROPER_NAMES.get(str(value)) or str(value).replace("_", " ")

@@ -67,6 +67,7 @@ def test_the_sections_together_show_a_widget_for_every_field_that_matters(form: 
         "data.folds": 5,
         "train.ema": True,
         "model.residual": True,
+        "model.deep_supervision": True,
         **{
             f"augment.{name}": 0.5
             for name, value in AugmentConfig()
@@ -189,6 +190,15 @@ def test_the_preview_follows_the_form(form: AppTest) -> None:
     enter(form, "loss.focal", 1.0)
     assert charts(form) == 2  # and the focal curve
     assert "training" in words(form)
+
+
+def test_the_stages_of_the_network_follow_the_form(form: AppTest) -> None:
+    enter(form, "model.architecture", "deeplabv3plus")
+    stages = form.table[0].value
+    assert list(stages["Stage"]) == ["encoder 1", "encoder 2", "bottleneck", "decoder 1", "head"]
+    assert list(stages["Output"])[-2:] == ["64×128×8", "64×128×5"]
+    enter(form, "model.architecture", "unet")
+    assert list(form.table[0].value["Stage"])[3:] == ["decoder 2", "decoder 1", "head"]
 
 
 def test_runs_ahead_are_announced(form: AppTest, lab: Lab) -> None:
