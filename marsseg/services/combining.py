@@ -19,7 +19,6 @@ from marsseg.services.submitting import Wishes, prepare_run, queue_runs, wished
 from marsseg.store.records import NewRun, RunRecord, RunStatus, tiles_identity
 from marsseg.store.texts import cut_name
 
-_DONE = {RunStatus.COMPLETED, RunStatus.STOPPED}
 _GONE_WRONG = {RunStatus.FAILED, RunStatus.LOST}
 
 
@@ -181,7 +180,7 @@ def _prepare(lab: Lab, config: RunConfig, members: Sequence[RunRecord]) -> NewRu
 
 
 def _require_network(lab: Lab, run: RunRecord) -> None:
-    if run.status in _GONE_WRONG or (run.status in _DONE and not model_path(lab, run.id).is_file()):
+    if run.status in _GONE_WRONG or (run.status.ended_well and not model_path(lab, run.id).is_file()):
         raise StateError(
             f"Run {run.id} ({run.name}) has no exported network: it is {run.status}. "
             "Choose runs that have ended well, or will."
