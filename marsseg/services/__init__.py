@@ -71,7 +71,13 @@ from marsseg.services.leaderboard import (
 from marsseg.services.leaks import LeakPair, LeakReport, TornGroup, find_leaks
 from marsseg.services.machine import RunShare, run_share
 from marsseg.services.masks import MAX_RUNS, MaskComparison, TileView, mask_comparison
-from marsseg.services.planning import PlannedRun, plan_ablation, plan_ladder, plan_two_stages
+from marsseg.services.planning import (
+    TWO_STAGES_UNSEEN,
+    PlannedRun,
+    plan_ablation,
+    plan_ladder,
+    plan_two_stages,
+)
 from marsseg.services.pooling import FoldState
 from marsseg.services.previewing import RunPreview, preview
 from marsseg.services.reproducing import Reproduction, reproduce
@@ -113,6 +119,7 @@ __all__ = [
     "MAX_RUNS",
     "TOGGLES",
     "TOGGLE_GROUPS",
+    "TWO_STAGES_UNSEEN",
     "Activity",
     "AddedDataset",
     "AugmentationPreview",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from marsseg.config import RunConfig, describe
@@ -14,6 +14,9 @@ from marsseg.store.texts import cut_name
 
 STAGES = ("background", "terrain", "combined")
 """The runs of a two-stage approach, in the order in which they are planned."""
+TWO_STAGES_UNSEEN = (
+    "The terrain lens does not count background, so it cannot see stage one; the strict lens can."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def plan_ladder(adapt: Callable[[RunConfig], RunConfig], repeats: int = 1) -> li
 
 
 def plan_two_stages(config: RunConfig, repeats: int = 1) -> list[PlannedRun]:
-    """One run for background, one for the terrain classes, and a third that combines them, for each seed.
+    """For each seed and fold one run for background, one for the terrain classes, and one that combines both.
 
     Both stages train the network that `config` describes. The first weighs background like terrain, since
     with a weight of 0 it would have nothing to learn.
@@ -81,8 +84,8 @@ def plan_two_stages(config: RunConfig, repeats: int = 1) -> list[PlannedRun]:
         ConfigError: `repeats` is below 1.
     """
     planned: list[PlannedRun] = []
-    for seed in _seeds(config, repeats):
-        seeded = config.with_values({"train.seed": seed})
+    for seed, fold in _places(config, repeats):
+        seeded = config.with_values({"train.seed": seed, "data.fold": fold})
         first = len(planned)
         stages = (first_stage(seeded), second_stage(seeded))
         planned += [PlannedRun(name, stage) for name, stage in zip(STAGES, stages, strict=False)]
@@ -119,15 +122,16 @@ def second_stage(config: RunConfig) -> RunConfig:
 
 def _repeated(variants: Sequence[tuple[str, RunConfig]], repeats: int) -> list[PlannedRun]:
     """Each seed and fold through all variants before the next, so that a plan cut short compares them all."""
-    first = variants[0][1]
     return [
         PlannedRun(name, config.with_values({"train.seed": seed, "data.fold": fold}))
-        for seed, fold in itertools.product(_seeds(first, repeats), range(first.data.folds or 1))
+        for seed, fold in _places(variants[0][1], repeats)
         for name, config in variants
     ]
 
 
-def _seeds(config: RunConfig, repeats: int) -> range:
+def _places(config: RunConfig, repeats: int) -> Iterator[tuple[int, int]]:
+    """Every seed with every fold."""
     if repeats < 1:
         raise ConfigError({"repeats": f"must be at least 1; got {repeats}."})
-    return range(config.train.seed, config.train.seed + repeats)
+    seeds = range(config.train.seed, config.train.seed + repeats)
+    return itertools.product(seeds, range(config.data.folds or 1))
