@@ -152,6 +152,8 @@ def _build() -> dict[str, Preset]:
 
 
 PRESETS: dict[str, Preset] = _build()
+LADDER: tuple[Preset, ...] = tuple(PRESETS[f"ladder-{number}"] for number in range(1, len(_RUNGS) + 1))
+"""The rows of the report's table, in its order: each scored higher there than the one before it."""
 
 
 def get_preset(key: str) -> Preset:

@@ -1,17 +1,15 @@
-"""Plan an ablation: one baseline, and runs that each change one thing."""
+"""Plan a study and start it: single changes to a baseline, the report's ladder, or two stages."""
 
 import streamlit as st
 
 from marsseg import services
 from marsseg.errors import MarsSegError
-from marsseg.presets import PRESETS
-from marsseg.ui import keys, leaks, shell, state, study_plan
+from marsseg.presets import LADDER, PRESETS
+from marsseg.ui import keys, leaks, shell, state, study_plan, study_setup
 
 shell.begin_page(__file__)
 lab = services.open_lab()
-st.caption(
-    "One baseline, and runs that each change one thing. Repeats with other seeds tell luck from effect."
-)
+st.caption("Many runs planned as one. Repeats with other seeds tell luck from effect.")
 
 datasets = [record.name for record in services.list_datasets(lab)]
 if not datasets:
@@ -22,10 +20,19 @@ if not datasets:
 
 setup, plan = st.columns([2, 3], gap="large")
 with setup:
-    choice = study_plan.render_setup(PRESETS, datasets, services.TOGGLES)
+    choice = study_setup.render_setup(PRESETS, LADDER, datasets, services.TOGGLE_GROUPS)
+
+
+def plan_runs() -> list[services.PlannedRun]:
+    if choice.plan == study_setup.LADDER:
+        return services.plan_ladder(lambda row: row.with_values(dict(choice.shared)), choice.repeats)
+    if choice.plan == study_setup.TWO_STAGES:
+        return services.plan_two_stages(choice.baseline, choice.repeats)
+    return services.plan_ablation(choice.baseline, choice.toggles, choice.repeats)
+
 
 try:
-    planned = services.plan_ablation(choice.baseline, choice.toggles, choice.repeats, choice.folds)
+    planned = plan_runs()
     seconds = services.plan_seconds(lab, planned)
     found = leaks.look(lambda: services.find_leaks(lab, planned[0].config))
 except MarsSegError as error:
@@ -35,7 +42,7 @@ except MarsSegError as error:
 
 
 def queue() -> None:
-    study, runs = services.submit_study(lab, choice.name, planned[0].config, planned)
+    study, runs = services.submit_study(lab, choice.name, choice.baseline, planned)
     state.remember(keys.RUN, runs[0].id)
     shell.flash(f"{len(runs)} runs are queued as “{study.name}”.")
 
@@ -45,7 +52,8 @@ def start() -> None:
 
 
 with plan:
-    study_plan.render_plan(planned, planned[0].config, seconds)
+    unseen = services.TWO_STAGES_UNSEEN if choice.plan == study_setup.TWO_STAGES else ""
+    study_plan.render_plan(choice.plan, planned, seconds, unseen)
     leaks.render_leaks(
         found, services.dataset_tiles(lab, planned[0].config.data.dataset), key=keys.STUDY_LEAKS
     )

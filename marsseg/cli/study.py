@@ -1,8 +1,9 @@
-"""`study`: a baseline and runs that each change one thing, on one split or on all folds."""
+"""`study`: many runs planned as one: single changes, the report's ladder, two stages."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,8 +14,10 @@ from marsseg.cli.output import inform, print_json, print_table
 from marsseg.cli.text import UNKNOWN, duration, whole
 from marsseg.cli.train import changed, starting_point
 from marsseg.cli.watching import warn_of_leaks
+from marsseg.errors import ConfigError
 
 if TYPE_CHECKING:
+    from marsseg.config import RunConfig
     from marsseg.services import PlannedRun
     from marsseg.store.records import RunRecord
 
@@ -27,8 +30,16 @@ def study(
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The baseline: a configuration in JSON.")
     ] = None,
+    ladder: Annotated[
+        bool, typer.Option("--ladder", help="Instead of a baseline: the rows of the origin report.")
+    ] = False,
+    two_stages: Annotated[
+        bool,
+        typer.Option("--two-stages", help="Background first, then the terrain classes, and both combined."),
+    ] = False,
     assignments: Assignments = None,
     dataset: Annotated[str | None, typer.Option(help="Train on this dataset.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Train every run for so many epochs.")] = None,
     change: Annotated[
         list[str] | None,
         typer.Option(help="Try this change alone, such as 'residual connections'; may be repeated."),
@@ -41,28 +52,66 @@ def study(
     plan: Annotated[bool, typer.Option("--plan", help="Only show the runs; queue nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Queue a baseline and changed baselines, with repeats and folds, as one study."""
+    """Queue many runs as one study: a baseline and single changes, the report's ladder, or two stages."""
     from marsseg import services
 
-    start, title = starting_point(preset, config)
-    toggles = [services.find_toggle(label) for label in change or []]
-    baseline = changed(start, assignments or [], dataset, None)
-    planned = services.plan_ablation(baseline, toggles, repeats, folds)
+    _refuse_together(ladder=ladder, two_stages=two_stages, baseline=preset or config, change=change)
+    given = [*(assignments or []), *([] if epochs is None else [f"train.epochs={epochs}"])]
+    given += [] if folds is None else [f"data.folds={folds}", "data.fold=0"]
+    if ladder:
+        called, planned = (
+            "Report ladder",
+            services.plan_ladder(lambda row: changed(row, given, dataset, None), repeats),
+        )
+        baseline = planned[0].config
+    else:
+        start, title = starting_point(preset, config)
+        baseline = changed(start, given, dataset, None)
+        if two_stages:
+            called, planned = title or "Two stages", services.plan_two_stages(baseline, repeats)
+        else:
+            toggles = [services.find_toggle(label) for label in change or []]
+            called = f"Ablation of {title or 'a configuration'}"
+            planned = services.plan_ablation(baseline, toggles, repeats)
+    _submit(name or called, baseline, planned, only_show=plan, as_json=as_json)
+
+
+def _refuse_together(
+    *, ladder: bool, two_stages: bool, baseline: object, change: Sequence[str] | None
+) -> None:
+    """Options of one plan say nothing about another, so they are not silently passed over."""
+    wrong = {
+        "--ladder": ladder and (baseline or two_stages),
+        "--change": change and (ladder or two_stages),
+    }
+    for option, is_wrong in wrong.items():
+        if is_wrong:
+            remedy = "give --ladder alone, --two-stages with a baseline, or --change with a baseline."
+            raise ConfigError({option: f"Plans cannot be mixed; {remedy}"})
+
+
+def _submit(
+    name: str, baseline: RunConfig, planned: Sequence[PlannedRun], *, only_show: bool, as_json: bool
+) -> None:
+    from marsseg import services
+
     lab = services.open_lab()
     warn_of_leaks(lab, planned[0].config)
     seconds = services.plan_seconds(lab, planned)
-    queued: list[RunRecord] = []
-    if not plan:
-        called = name or f"Ablation of {title or 'a configuration'}"
-        queued = services.submit_study(lab, called, planned[0].config, planned)[1]
+    study, queued = (None, []) if only_show else services.submit_study(lab, name, baseline, planned)
     runs = [_document(run, record) for run, record in itertools.zip_longest(planned, queued)]
     if as_json:
-        print_json({"queued": not plan, "seconds": seconds, "runs": runs})
+        number = study and study.id
+        print_json({"queued": not only_show, "study": number, "seconds": seconds, "runs": runs})
         return
     rows = [[run["id"] or UNKNOWN, run["name"], str(run["seed"]), whole(run["fold"])] for run in runs]
     print_table(["ID", "Name", "Seed", "Fold"], rows, right=["Seed", "Fold"])
-    state = "would be queued" if plan else "are queued"
+    state = "would be queued" if study is None else f"are queued as study {study.id}"
     inform(f"{len(rows)} runs {state}; about {duration(seconds)}, one after the other.")
+    if any(run.combines for run in planned):
+        inform(services.TWO_STAGES_UNSEEN)
+    if study is not None:
+        inform(f"When they have ended, `python -m marsseg results --study {study.id}` writes them up.")
 
 
 def _document(run: PlannedRun, queued: RunRecord | None) -> dict[str, Any]:

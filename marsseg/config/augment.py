@@ -9,7 +9,17 @@ from pydantic import Field
 from marsseg.config.fields import Section, Ui, When
 
 Probability = Annotated[float, Field(ge=0, le=1)]
-_OFF = "Probability for each tile, anew each epoch; 0 switches it off."
+
+
+def _chance(label: str, what: str, *, short: str) -> Ui:
+    """How the probability of a change is shown."""
+    return Ui(
+        label,
+        f"{what} Probability for each tile, anew each epoch; 0 switches it off.",
+        short=short,
+        step=0.1,
+        is_later=True,
+    )
 
 
 class AugmentConfig(Section):
@@ -17,9 +27,8 @@ class AugmentConfig(Section):
 
     brightness: Annotated[
         Probability,
-        Ui("Brightness", f"Shifts all gray levels of a tile. {_OFF}", short="brightness", step=0.1,
-           is_later=True),
-    ] = 0.0  # fmt: skip
+        _chance("Brightness", "Shifts all gray levels of a tile.", short="brightness"),
+    ] = 0.0
     brightness_strength: Annotated[
         float,
         Field(gt=0, le=1),
@@ -29,9 +38,8 @@ class AugmentConfig(Section):
     ] = 0.2  # fmt: skip
     contrast: Annotated[
         Probability,
-        Ui("Contrast", f"Spreads or squeezes gray levels around the tile's mean. {_OFF}",
-           short="contrast", step=0.1, is_later=True),
-    ] = 0.0  # fmt: skip
+        _chance("Contrast", "Spreads or squeezes gray levels around the tile's mean.", short="contrast"),
+    ] = 0.0
     contrast_strength: Annotated[
         float,
         Field(gt=0, lt=1),
@@ -40,9 +48,10 @@ class AugmentConfig(Section):
     ] = 0.2  # fmt: skip
     auto_contrast: Annotated[
         Probability,
-        Ui("Auto-contrast", f"Stretches a tile's gray levels over the whole range. {_OFF}",
-           short="auto-contrast", step=0.1, is_later=True),
-    ] = 0.0  # fmt: skip
+        _chance(
+            "Auto-contrast", "Stretches a tile's gray levels over the whole range.", short="auto-contrast"
+        ),
+    ] = 0.0
     auto_contrast_cutoff: Annotated[
         float,
         Field(ge=0, le=0.2),
@@ -52,9 +61,10 @@ class AugmentConfig(Section):
     ] = 0.0  # fmt: skip
     gamma: Annotated[
         Probability,
-        Ui("Gamma", f"Bends the gray levels: shadows open or close, black and white stay. {_OFF}",
-           short="gamma", step=0.1, is_later=True),
-    ] = 0.0  # fmt: skip
+        _chance(
+            "Gamma", "Bends the gray levels: shadows open or close, black and white stay.", short="gamma"
+        ),
+    ] = 0.0
     gamma_strength: Annotated[
         float,
         Field(gt=0, le=2),
@@ -63,9 +73,12 @@ class AugmentConfig(Section):
     ] = 0.3  # fmt: skip
     grid_mask: Annotated[
         Probability,
-        Ui("Grid mask", "Covers a grid of squares with the mean gray (Chen 2020); the mask to "
-           f"learn stays. {_OFF}", short="grid mask", step=0.1, is_later=True),
-    ] = 0.0  # fmt: skip
+        _chance(
+            "Grid mask",
+            "Covers a grid of squares with the mean gray (Chen 2020); the mask to learn stays.",
+            short="grid mask",
+        ),
+    ] = 0.0
     grid_mask_ratio: Annotated[
         float,
         Field(gt=0, lt=1),
@@ -75,9 +88,10 @@ class AugmentConfig(Section):
     ] = 0.4  # fmt: skip
     grid_shuffle: Annotated[
         Probability,
-        Ui("Grid shuffle", f"Cuts a tile into cells and deals them anew (Chen 2019). {_OFF}",
-           short="grid shuffle", step=0.1, is_later=True),
-    ] = 0.0  # fmt: skip
+        _chance(
+            "Grid shuffle", "Cuts a tile into cells and deals them anew (Chen 2019).", short="grid shuffle"
+        ),
+    ] = 0.0
     grid_shuffle_cells: Annotated[
         int,
         Field(ge=2, le=8),
@@ -86,9 +100,12 @@ class AugmentConfig(Section):
     ] = 2  # fmt: skip
     cutmix: Annotated[
         Probability,
-        Ui("CutMix", "Pastes a rectangle of another tile of the batch, with its mask (Yun "
-           f"2019). {_OFF}", short="CutMix", step=0.1, is_later=True),
-    ] = 0.0  # fmt: skip
+        _chance(
+            "CutMix",
+            "Pastes a rectangle of another tile of the batch, with its mask (Yun 2019).",
+            short="CutMix",
+        ),
+    ] = 0.0
     cutmix_area: Annotated[
         float,
         Field(gt=0, le=1),
@@ -97,9 +114,8 @@ class AugmentConfig(Section):
     ] = 0.5  # fmt: skip
     crop_resize: Annotated[
         Probability,
-        Ui("Crop and resize", f"Enlarges a part of the tile to its full size. {_OFF}", short="crop",
-           step=0.1, is_later=True),
-    ] = 0.0  # fmt: skip
+        _chance("Crop and resize", "Enlarges a part of the tile to its full size.", short="crop"),
+    ] = 0.0
     crop_smallest: Annotated[
         float,
         Field(ge=0.1, lt=1),
@@ -108,9 +124,8 @@ class AugmentConfig(Section):
     ] = 0.5  # fmt: skip
     elastic: Annotated[
         Probability,
-        Ui("Elastic", f"Bends the tile like rubber (Simard 2003). {_OFF}", short="elastic", step=0.1,
-           is_later=True),
-    ] = 0.0  # fmt: skip
+        _chance("Elastic", "Bends the tile like rubber (Simard 2003).", short="elastic"),
+    ] = 0.0
     elastic_pixels: Annotated[
         float,
         Field(gt=0, le=16),
@@ -125,9 +140,8 @@ class AugmentConfig(Section):
     ] = 1.0  # fmt: skip
     rock_paste: Annotated[
         Probability,
-        Ui("Paste big rocks", f"Pastes big rocks cut from training tiles. {_OFF}",
-           short="paste rocks", step=0.1, is_later=True),
-    ] = 0.0  # fmt: skip
+        _chance("Paste big rocks", "Pastes big rocks cut from training tiles.", short="paste rocks"),
+    ] = 0.0
     rock_paste_most: Annotated[
         int,
         Field(ge=1, le=8),

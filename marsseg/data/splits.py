@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from marsseg.config import DataConfig
+from marsseg.data.arrays import DatasetArrays
+from marsseg.data.cleaning import kept_rows
 from marsseg.errors import DatasetError
 
 Rows = NDArray[np.int64]
@@ -40,6 +43,16 @@ class _Units:
     def pick(self, chosen: list[int]) -> Rows:
         """All rows of the chosen units, ascending."""
         return np.sort(np.concatenate([self.rows[u] for u in chosen]))
+
+
+def split_dataset(arrays: DatasetArrays, dropped_rows: Sequence[int], config: DataConfig) -> Split:
+    """Divide the rows of a dataset that cleaning kept, see `make_split`.
+
+    Raises:
+        DatasetError: there are too few tiles or frames to give every part at least one.
+    """
+    rows = kept_rows(len(arrays.counts), dropped_rows)
+    return make_split(arrays.has_rock, rows, arrays.groups, config)
 
 
 def make_split(

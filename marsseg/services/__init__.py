@@ -11,7 +11,7 @@ from marsseg.services.care import (
     remove_strays,
     vacuum_store,
 )
-from marsseg.services.combining import TwoStages, combine, shared_values, submit_two_stages
+from marsseg.services.combining import combine, shared_values
 from marsseg.services.comparing import Delta
 from marsseg.services.datasets import (
     AddedDataset,
@@ -72,6 +72,13 @@ from marsseg.services.leaderboard import (
 from marsseg.services.leaks import LeakPair, LeakReport, TornGroup, find_leaks
 from marsseg.services.machine import RunShare, run_share
 from marsseg.services.masks import MAX_RUNS, MaskComparison, TileView, mask_comparison
+from marsseg.services.planning import (
+    TWO_STAGES_UNSEEN,
+    PlannedRun,
+    plan_ablation,
+    plan_ladder,
+    plan_two_stages,
+)
 from marsseg.services.pooling import FoldState
 from marsseg.services.previewing import RunPreview, preview
 from marsseg.services.reproducing import Reproduction, reproduce
@@ -96,24 +103,24 @@ from marsseg.services.runs import (
 )
 from marsseg.services.segmenting import SegmentedImage, segment, segment_file, usable_runs, write_submission
 from marsseg.services.studies import (
-    TOGGLES,
-    PlannedRun,
-    Toggle,
+    TwoStages,
     demo_ablation,
     demo_baseline,
-    find_toggle,
-    plan_ablation,
     plan_seconds,
     submit_demo_ablation,
     submit_study,
+    submit_two_stages,
 )
 from marsseg.services.submitting import Wishes, submit, submit_repeats
+from marsseg.services.toggles import TOGGLE_GROUPS, TOGGLES, Toggle, find_toggle
 from marsseg.services.waiting import Waiting, waiting, waiting_for
 
 __all__ = [
     "DEMO_DATASET",
     "MAX_RUNS",
     "TOGGLES",
+    "TOGGLE_GROUPS",
+    "TWO_STAGES_UNSEEN",
     "Activity",
     "AddedDataset",
     "AugmentationPreview",
@@ -194,7 +201,9 @@ __all__ = [
     "pixel_counts",
     "plan_ablation",
     "plan_deletion",
+    "plan_ladder",
     "plan_seconds",
+    "plan_two_stages",
     "preview",
     "preview_augmentation",
     "queue",

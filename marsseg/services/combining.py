@@ -1,11 +1,11 @@
-"""Use cases that combine runs: the mean of several, mirror images at inference, two stages."""
+"""The use case that combines runs: the mean of several, mirror images at inference, two stages."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,23 +19,7 @@ from marsseg.services.submitting import Wishes, prepare_run, queue_runs, wished
 from marsseg.store.records import NewRun, RunRecord, RunStatus, tiles_identity
 from marsseg.store.texts import cut_name
 
-_DONE = {RunStatus.COMPLETED, RunStatus.STOPPED}
 _GONE_WRONG = {RunStatus.FAILED, RunStatus.LOST}
-
-
-@dataclass(frozen=True, slots=True)
-class TwoStages:
-    """The runs of a two-stage approach, as they were queued.
-
-    Args:
-        background: learns what is background.
-        terrain: learns the four terrain classes.
-        combined: begins when both have ended.
-    """
-
-    background: RunRecord
-    terrain: RunRecord
-    combined: RunRecord
 
 
 def combine(
@@ -71,64 +55,26 @@ def combine(
     for member in members:
         _require_network(lab, member)
     _require_common_test(lab, members)
-    new = _prepare(lab, config, members)
+    new = prepare_combination(lab, config, members)
     return queue_runs(lab, [wished(new, wishes)])[0]
 
 
-def submit_two_stages(
-    lab: Lab, config: RunConfig, *, name: str = "", wishes: Wishes | None = None
-) -> TwoStages:
-    """Queue one run for background, one for the terrain classes, and a third that combines them, as a study.
-
-    Both stages train the network that `config` describes. The first weighs background like terrain, since
-    with a weight of 0 it would have nothing to learn.
+def prepare_combination(lab: Lab, config: RunConfig, members: Sequence[RunRecord]) -> NewRun:
+    """What is queued for a configuration that says how to combine these runs; it waits for them.
 
     Raises:
         NotFoundError: the dataset is unknown.
         DatasetError: the dataset cannot be read or split.
-        ConfigError: the name is too long.
     """
-    title = name.strip() or "Two stages"
-    stages = [
-        prepare_run(lab, first_stage(config), cut_name(f"{title} · background")),
-        prepare_run(lab, second_stage(config), cut_name(f"{title} · terrain")),
-    ]
-    study = lab.store.add_study(title, config)
-    background, terrain = queue_runs(lab, [replace(wished(new, wishes), study_id=study.id) for new in stages])
-    how = {
-        "combine.rule": "two_stage",
-        "combine.members": [background.id, terrain.id],
-        "name": cut_name(f"{title} · combined"),
-    }
-    combined = _prepare(lab, terrain.config.with_values(how), [background, terrain])
-    queued = queue_runs(lab, [replace(wished(combined, wishes), study_id=study.id)])[0]
-    return TwoStages(background, terrain, queued)
-
-
-def first_stage(config: RunConfig) -> RunConfig:
-    """The configuration that tells background from terrain."""
-    weights = config.loss.class_weights
-    manual = (weights.manual[0] or 1.0, *weights.manual[1:])
-    return config.with_values(
-        {
-            "name": "",
-            "data.target": "background",
-            "loss.class_weights.background": weights.background or 1.0,
-            "loss.class_weights.manual": manual,
-        }
-    )
-
-
-def second_stage(config: RunConfig) -> RunConfig:
-    """The configuration that tells the terrain classes apart, and leaves background out of the loss."""
-    manual = (0.0, *config.loss.class_weights.manual[1:])
-    return config.with_values(
-        {
-            "name": "",
-            "data.target": "terrain",
-            "loss.class_weights.background": 0.0,
-            "loss.class_weights.manual": manual,
-        }
+    combination = config.combine
+    called = config.name or combined_name(members, combination.rule, flips=combination.flips)
+    new = prepare_run(lab, config, cut_name(called))
+    identity = tiles_identity(lab.store.get_dataset(new.dataset_id).sha256, members[0].dropped_rows)
+    return replace(
+        new,
+        fingerprint=combined_fingerprint(combination, identity, members),
+        dropped_rows=members[0].dropped_rows,
+        needs=tuple(member.id for member in members if not member.status.is_finished),
     )
 
 
@@ -167,21 +113,8 @@ def shared_values(members: Sequence[RunConfig]) -> dict[str, Any]:
     }
 
 
-def _prepare(lab: Lab, config: RunConfig, members: Sequence[RunRecord]) -> NewRun:
-    combination = config.combine
-    called = config.name or combined_name(members, combination.rule, flips=combination.flips)
-    new = prepare_run(lab, config, cut_name(called))
-    identity = tiles_identity(lab.store.get_dataset(new.dataset_id).sha256, members[0].dropped_rows)
-    return replace(
-        new,
-        fingerprint=combined_fingerprint(combination, identity, members),
-        dropped_rows=members[0].dropped_rows,
-        needs=tuple(member.id for member in members if not member.status.is_finished),
-    )
-
-
 def _require_network(lab: Lab, run: RunRecord) -> None:
-    if run.status in _GONE_WRONG or (run.status in _DONE and not model_path(lab, run.id).is_file()):
+    if run.status in _GONE_WRONG or (run.status.ended_well and not model_path(lab, run.id).is_file()):
         raise StateError(
             f"Run {run.id} ({run.name}) has no exported network: it is {run.status}. "
             "Choose runs that have ended well, or will."

@@ -15,8 +15,8 @@ import numpy as np
 
 from marsseg.config import DataConfig, RunConfig
 from marsseg.data.arrays import DatasetArrays, open_arrays
-from marsseg.data.cleaning import cleaning_report, kept_rows
-from marsseg.data.splits import Split, make_split
+from marsseg.data.cleaning import cleaning_report
+from marsseg.data.splits import Split, split_dataset
 from marsseg.errors import DatasetError, MarsSegError, NotFoundError
 from marsseg.services.lab import DEMO_DATASET, Lab
 from marsseg.store.records import DatasetRecord
@@ -281,9 +281,7 @@ def _arrays(lab: Lab, record: DatasetRecord) -> DatasetArrays:
 
 @lru_cache(maxsize=64)
 def _cached_split(folder: Path, dropped: tuple[int, ...], config: DataConfig) -> Split:
-    arrays = open_arrays(folder)
-    rows = kept_rows(len(arrays.masks), dropped)
-    return make_split(arrays.has_rock, rows, arrays.groups, config)
+    return split_dataset(open_arrays(folder), dropped, config)
 
 
 def _names(lab: Lab) -> list[str]:

@@ -20,9 +20,7 @@ from marsseg.services.comparing import Delta, RunGroup, deltas_to, group_runs
 from marsseg.services.lab import Lab
 from marsseg.services.pooling import FoldState, fold_state
 from marsseg.statistics import mean_and_sd
-from marsseg.store.records import RunRecord, RunStatus
-
-_RANKED = (RunStatus.COMPLETED, RunStatus.STOPPED)
+from marsseg.store.records import ENDED_WELL, RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +135,7 @@ def _ranked(lab: Lab, query: LeaderboardQuery, version: int) -> Leaderboard:
     totals = lab.store.confusion_totals(query.split, query.decoding)
     runs = [
         run
-        for run in lab.store.list_runs(statuses=_RANKED, archived=False)
+        for run in lab.store.list_runs(statuses=ENDED_WELL, archived=False)
         if run.id in totals and (run.best_epoch or run.config.combine.is_on)
     ]
     dataset = _dataset(lab, query, runs)
@@ -161,7 +159,7 @@ def filter_board(board: Leaderboard, words: str) -> Leaderboard:
 def scored_datasets(lab: Lab) -> list[str]:
     """Names of the datasets that have scored runs, latest first."""
     totals = lab.store.confusion_totals("test", "argmax")
-    runs = lab.store.list_runs(statuses=_RANKED, archived=False)
+    runs = lab.store.list_runs(statuses=ENDED_WELL, archived=False)
     return list(dict.fromkeys(run.dataset_name for run in runs if run.id in totals))
 
 

@@ -13,9 +13,8 @@ import numpy as np
 
 from marsseg.config import DataConfig, RunConfig
 from marsseg.data.arrays import DatasetArrays, open_arrays
-from marsseg.data.cleaning import kept_rows
 from marsseg.data.duplicates import DuplicatePair, known_duplicates
-from marsseg.data.splits import Split, make_split
+from marsseg.data.splits import Split, split_dataset
 from marsseg.services.datasets import silent
 from marsseg.services.lab import Lab
 
@@ -147,7 +146,7 @@ def _crossing(folder: Path, dropped: tuple[int, ...], config: DataConfig) -> Lea
     """Cross the known near-duplicates with one split; cached, since a page asks again at every rerun."""
     arrays = open_arrays(folder)
     known = known_duplicates(folder, arrays.images)
-    split = _split(arrays, dropped, config)
+    split = split_dataset(arrays, dropped, config)
     part_of = _part_of(len(arrays.images), split)
     kept = [pair for pair in known.pairs if part_of[pair.first] >= 0 and part_of[pair.second] >= 0]
     divided = [pair for pair in kept if part_of[pair.first] != part_of[pair.second]]
@@ -182,12 +181,8 @@ def _better_seed(
         return None
     first, second = (np.array([getattr(pair, end) for pair in kept]) for end in ("first", "second"))
     for seed in range(_OTHER_SEEDS):
-        split = _split(arrays, dropped, config.model_copy(update={"split_seed": seed}))
+        split = split_dataset(arrays, dropped, config.model_copy(update={"split_seed": seed}))
         part_of = _part_of(len(arrays.images), split)
         if (part_of[first] == part_of[second]).all():
             return seed
     return None
-
-
-def _split(arrays: DatasetArrays, dropped: tuple[int, ...], config: DataConfig) -> Split:
-    return make_split(arrays.has_rock, kept_rows(len(arrays.masks), dropped), arrays.groups, config)

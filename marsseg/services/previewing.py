@@ -16,7 +16,7 @@ from marsseg.execution.devices import list_gpus
 from marsseg.services.datasets import SplitPart, pixel_counts, split_for, split_summary
 from marsseg.services.lab import Lab
 from marsseg.services.waiting import Waiting, waiting
-from marsseg.store.records import RunStatus
+from marsseg.store.records import ENDED_WELL
 
 TYPICAL_MULTIPLY_ADDS_PER_SECOND = 4.0e9
 """Forward multiply-adds a second while training on two plain cores; used until a run was measured."""
@@ -77,7 +77,7 @@ def preview(lab: Lab, config: RunConfig, *, priority: int = 0) -> RunPreview:
 
 def _multiply_adds_per_second(lab: Lab) -> tuple[float, bool]:
     rates = []
-    for run in lab.store.list_runs(statuses=[RunStatus.COMPLETED, RunStatus.STOPPED], limit=5):
+    for run in lab.store.list_runs(statuses=ENDED_WELL, limit=5):
         epochs = lab.store.list_epochs(run.id)
         if epochs:
             speed = median(epoch.images_per_second for epoch in epochs)

@@ -18,7 +18,7 @@ from marsseg.metrics import mean_iou
 from marsseg.services.datasets import dataset_tiles
 from marsseg.services.lab import DEMO_DATASET, Lab
 from marsseg.services.runs import model_path, require_model
-from marsseg.store.records import RunRecord, RunStatus
+from marsseg.store.records import ENDED_WELL, RunRecord
 
 if TYPE_CHECKING:
     from marsseg.inference.predictor import Predictor
@@ -78,7 +78,7 @@ def usable_runs(lab: Lab) -> list[tuple[RunRecord, float]]:
     totals = lab.store.confusion_totals("test", "terrain_only")
     scored = [
         (run, mean_iou(totals[run.id], "terrain"))
-        for run in lab.store.list_runs(statuses=[RunStatus.COMPLETED, RunStatus.STOPPED])
+        for run in lab.store.list_runs(statuses=ENDED_WELL)
         if run.id in totals and model_path(lab, run.id).is_file()
     ]
     return sorted(scored, key=_usefulness, reverse=True)

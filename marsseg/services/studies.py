@@ -1,124 +1,62 @@
-"""Ablation studies: several runs that each change one thing in a baseline, on one split or on all folds."""
+"""Studies: how long a plan takes, and queueing all of its runs together."""
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from marsseg.config import RunConfig, describe
 from marsseg.config.describe import UNCHANGED
-from marsseg.errors import ConfigError, NotFoundError
 from marsseg.presets import get_preset
-from marsseg.services.lab import DEMO_DATASET, Lab
+from marsseg.services.combining import prepare_combination
+from marsseg.services.lab import DEMO_DATASET, Lab, wake
+from marsseg.services.planning import STAGES, PlannedRun, plan_two_stages
 from marsseg.services.previewing import preview
-from marsseg.services.submitting import prepare_run, queue_runs
-from marsseg.store.records import RunRecord, StudyRecord
+from marsseg.services.submitting import Wishes, prepare_run, wished
+from marsseg.store.records import NewRun, RunRecord, StudyRecord
 from marsseg.store.texts import cut_name
 
-
-@dataclass(frozen=True, slots=True)
-class Toggle:
-    """One change to a baseline: a label, and values by dotted path of the configuration."""
-
-    label: str
-    values: tuple[tuple[str, Any], ...]
-
-    def apply(self, config: RunConfig) -> RunConfig:
-        """The baseline with this change."""
-        return config.with_values(dict(self.values))
-
-
-TOGGLES: tuple[Toggle, ...] = (
-    Toggle("Squeeze-and-Excitation", (("model.squeeze_excite", True),)),
-    Toggle("Residual connections", (("model.residual", True),)),
-    Toggle("Skip gate: gated", (("model.skip_gate", "gated"),)),
-    Toggle("Skip gate: attention", (("model.skip_gate", "attention"),)),
-    Toggle("Skip gate: sigmoid only", (("model.skip_gate", "sigmoid_only"),)),
-    Toggle("Leaky ReLU", (("model.activation", "leaky_relu"),)),
-    Toggle("SiLU", (("model.activation", "silu"),)),
-    Toggle("Group normalisation", (("model.normalization", "group"),)),
-    Toggle("Dropout 0.2", (("model.dropout", 0.2),)),
-    Toggle("Focal loss", (("loss.cross_entropy", 0.0), ("loss.focal", 1.0))),
-    Toggle("Cross-entropy + Dice", (("loss.cross_entropy", 1.0), ("loss.dice", 1.0))),
-    Toggle("Tversky loss", (("loss.cross_entropy", 0.0), ("loss.tversky", 1.0))),
-    Toggle("Inverse-frequency weights", (("loss.class_weights.mode", "inverse_frequency"),)),
-    Toggle("No left-right flip", (("data.flip_horizontal", False),)),
-)
+_SAYS_LITTLE = {UNCHANGED, *STAGES}
+"""Names that tell a run from others of its study, but not from those of another study."""
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedRun:
-    """One run of a plan, before it is queued."""
-
-    name: str
-    config: RunConfig
-
-
-def plan_ablation(
-    baseline: RunConfig, toggles: Sequence[Toggle], repeats: int = 1, folds: int | None = None
-) -> list[PlannedRun]:
-    """The baseline and each changed baseline, `repeats` times with consecutive seeds, on every fold.
-
-    Toggles that the baseline has already are left out, since they would change nothing.
+class TwoStages:
+    """The runs of a two-stage approach, as they were queued.
 
     Args:
-        folds: divide the tiles outside the test part into this many folds, each of which validates once;
-            0 for a single split; None for what the baseline says.
-
-    Raises:
-        ConfigError: a changed baseline cannot work, `repeats` is below 1, or `folds` is 1 or above 20.
+        background: learns what is background.
+        terrain: learns the four terrain classes.
+        combined: begins when both have ended.
     """
-    if folds is not None:
-        baseline = baseline.with_values({"data.folds": folds, "data.fold": 0})
-    if repeats < 1:
-        raise ConfigError({"repeats": f"must be at least 1; got {repeats}."})
-    changed = [toggle.apply(baseline) for toggle in toggles]
-    variants = [baseline, *(config for config in changed if config.effective() != baseline.effective())]
-    seeds = range(baseline.train.seed, baseline.train.seed + repeats)
-    each_fold = range(baseline.data.folds or 1)
-    return [
-        PlannedRun(
-            cut_name(describe(config, baseline)),
-            config.with_values({"train.seed": seed, "data.fold": fold, "name": ""}),
-        )
-        for seed, fold in itertools.product(seeds, each_fold)
-        for config in variants
-    ]
 
-
-def find_toggle(label: str) -> Toggle:
-    """The one change whose label begins so, whatever the case of its letters.
-
-    Raises:
-        NotFoundError: none does, or several do.
-    """
-    wanted = label.strip().casefold()
-    exact = [toggle for toggle in TOGGLES if toggle.label.casefold() == wanted]
-    found = exact or [toggle for toggle in TOGGLES if wanted and toggle.label.casefold().startswith(wanted)]
-    if len(found) != 1:
-        known = ", ".join(toggle.label for toggle in found or TOGGLES)
-        what = "Several changes begin with" if found else "There is no change"
-        raise NotFoundError(f"{what} {label!r}; choose one of: {known}.")
-    return found[0]
+    background: RunRecord
+    terrain: RunRecord
+    combined: RunRecord
 
 
 def plan_seconds(lab: Lab, planned: Sequence[PlannedRun]) -> float:
     """About how long a plan takes, one run after the other; repeats are looked at once.
 
+    Runs that combine others are left out: they take seconds.
+
     Raises:
         NotFoundError: the dataset is unknown.
         DatasetError: the dataset cannot be read or split.
     """
-    repeats = Counter(run.config.fingerprint("") for run in planned)
-    once = {run.config.fingerprint(""): run.config for run in planned}
+    training = [run.config for run in planned if not run.combines]
+    repeats = Counter(config.fingerprint("") for config in training)
+    once = {config.fingerprint(""): config for config in training}
     return sum(repeats[key] * preview(lab, config).seconds_total for key, config in once.items())
 
 
 def submit_study(
-    lab: Lab, name: str, baseline: RunConfig, planned: Sequence[PlannedRun]
+    lab: Lab,
+    name: str,
+    baseline: RunConfig,
+    planned: Sequence[PlannedRun],
+    wishes: Wishes | None = None,
 ) -> tuple[StudyRecord, list[RunRecord]]:
     """Queue a plan as one study, all of it or, if any run is refused, nothing.
 
@@ -130,12 +68,41 @@ def submit_study(
     title = name.strip() or "Ablation"
     prepared = [prepare_run(lab, run.config, _name_in(title, run)) for run in planned]
     study = lab.store.add_study(title, baseline)
-    return study, queue_runs(lab, [replace(new, study_id=study.id) for new in prepared])
+    queued: list[RunRecord] = []
+    for run, ready in zip(planned, prepared, strict=True):
+        members = [queued[place] for place in run.combines]
+        new = wished(_combining(lab, ready, members) if members else ready, wishes)
+        queued.append(lab.store.add_run(replace(new, study_id=study.id)))
+    wake(lab)
+    return study, queued
+
+
+def submit_two_stages(
+    lab: Lab, config: RunConfig, *, name: str = "", wishes: Wishes | None = None
+) -> TwoStages:
+    """Queue one run for background, one for the terrain classes, and a third that combines them, as a study.
+
+    Raises:
+        NotFoundError: the dataset is unknown.
+        DatasetError: the dataset cannot be read or split.
+        ConfigError: the name is too long.
+    """
+    runs = submit_study(lab, name.strip() or "Two stages", config, plan_two_stages(config), wishes)[1]
+    return TwoStages(*runs)
+
+
+def _combining(lab: Lab, new: NewRun, members: Sequence[RunRecord]) -> NewRun:
+    how = {
+        "combine.rule": "two_stage",
+        "combine.members": [member.id for member in members],
+        "name": new.name,
+    }
+    return prepare_combination(lab, new.config.with_values(how), members)
 
 
 def _name_in(study: str, run: PlannedRun) -> str:
     """A run's name among the runs of all studies, where "baseline" alone would say little."""
-    return cut_name(f"{study} · {run.name}") if run.name == UNCHANGED else run.name
+    return cut_name(f"{study} · {run.name}") if run.name in _SAYS_LITTLE else run.name
 
 
 def demo_ablation() -> list[PlannedRun]:

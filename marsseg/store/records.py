@@ -40,12 +40,18 @@ class RunStatus(StrEnum):
         return self in ACTIVE
 
     @property
+    def ended_well(self) -> bool:
+        """The run has a network: trained to its end, or stopped by a person and evaluated all the same."""
+        return self in ENDED_WELL
+
+    @property
     def is_resumable(self) -> bool:
         """The run ended early and can go on from its last checkpoint."""
         return self in RESUMABLE
 
 
 FINISHED = frozenset({RunStatus.COMPLETED, RunStatus.STOPPED, RunStatus.FAILED, RunStatus.LOST})
+ENDED_WELL = frozenset({RunStatus.COMPLETED, RunStatus.STOPPED})
 ACTIVE = frozenset({RunStatus.STARTING, RunStatus.RUNNING, RunStatus.STOPPING})
 RESUMABLE = frozenset({RunStatus.STOPPED, RunStatus.FAILED, RunStatus.LOST})
 _LONG_SILENCE = 20.0

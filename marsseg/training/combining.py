@@ -16,7 +16,7 @@ from marsseg.errors import MarsSegError
 from marsseg.metrics import decode
 from marsseg.settings import Settings
 from marsseg.store import RunStore
-from marsseg.store.records import Phase, Progress, RunRecord, RunStatus
+from marsseg.store.records import Phase, Progress, RunRecord
 from marsseg.training.datasets import open_dataset
 from marsseg.training.evaluation import keep_prediction, predict_split
 from marsseg.training.files import save_arrays
@@ -99,7 +99,7 @@ class Combiner:
         run = self._store.find_run(run_id)
         if run is None:
             raise MemberError(f"run {run_id}, which is to be combined, is not in the lab any more")
-        if run.status not in {RunStatus.COMPLETED, RunStatus.STOPPED}:
+        if not run.status.ended_well:
             raise MemberError(
                 f"run {run.id} ({run.name}) is {run.status}; train it to its end, then resume this run"
             )

@@ -9,8 +9,7 @@ import numpy as np
 
 from marsseg.config import RunConfig
 from marsseg.data.arrays import DatasetArrays
-from marsseg.data.cleaning import kept_rows
-from marsseg.data.splits import Split, make_split
+from marsseg.data.splits import Split, split_dataset
 from marsseg.data.weights import class_weights
 from marsseg.training.files import save_arrays
 from marsseg.training.inputs import Standardizer, Tiles, fit_standardizer
@@ -49,8 +48,7 @@ def prepare(config: RunConfig, arrays: DatasetArrays, dropped_rows: tuple[int, .
     Raises:
         DatasetError: too few tiles are left to split.
     """
-    rows = kept_rows(len(arrays.counts), dropped_rows)
-    split = make_split(arrays.has_rock, rows, arrays.groups, config.data)
+    split = split_dataset(arrays, dropped_rows, config.data)
     pixels = arrays.counts[split.train].sum(axis=0)
     if config.data.target == "background":
         pixels = np.array([pixels[0], pixels[1:].sum(), 0, 0, 0])

@@ -82,10 +82,18 @@ STUDY_PRESET = "study.setup.preset"
 STUDY_DATASET = "study.setup.dataset"
 STUDY_EPOCHS = "study.setup.epochs"
 STUDY_REPEATS = "study.setup.repeats"
-STUDY_TOGGLES = "study.setup.toggles"
+STUDY_PLAN = "study.setup.plan"
+STUDY_RATE = "study.setup.learning_rate"
+STUDY_BATCH = "study.setup.batch_size"
+STUDY_GROUP = "study.setup.group"
 STUDY_FOLDS = "study.setup.folds"
 STUDY_LEAKS = "study.plan.leaks"
 STUDY_STARTED = "study.plan.started"
+
+
+def study_toggles(group: str) -> str:
+    """Key of the changes of one group; session state also while another group is on show."""
+    return f"study.setup.toggles.{group}"
 
 
 RUN = "run"

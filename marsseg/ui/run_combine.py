@@ -54,7 +54,7 @@ def render_combine(runs: Sequence[RunRecord], uses: RunUses, *, key: str) -> Non
 
 
 def _can_combine(runs: Sequence[RunRecord]) -> bool:
-    return all(run.status in {"completed", "stopped"} for run in runs)
+    return all(run.status.ended_well for run in runs)
 
 
 def _rule(runs: Sequence[RunRecord], key: str) -> str:

@@ -91,9 +91,7 @@ def _combination(details: RunDetails, score: float | None) -> None:
             "pages/runs.py", label=member, icon=":material/timeline:", query_params={keys.RUN: member}
         )
     with st.container(horizontal=True, gap="medium"):
-        if score is not None:
-            hint = "Terrain lens, terrain-only decoding."
-            st.metric("Test mean IoU", formats.score(score), help=hint, width="content")
+        _test_score(score)
         st.metric("Parameters", formats.compact(run.parameters), width="content")
 
 
@@ -102,13 +100,17 @@ def _facts(details: RunDetails, score: float | None) -> None:
     best = max(epochs, key=lambda e: e.val_terrain_miou if formats.is_known(e.val_terrain_miou) else -1.0)
     after = f"After epoch {best.epoch}."
     with st.container(horizontal=True, gap="medium"):
-        if score is not None:
-            hint = "Terrain lens, terrain-only decoding."
-            st.metric("Test mean IoU", formats.score(score), help=hint, width="content")
+        _test_score(score)
         st.metric("Best validation", formats.score(best.val_terrain_miou), help=after, width="content")
         st.metric("Parameters", formats.compact(run.parameters), width="content")
         seconds = sum(epoch.seconds for epoch in epochs)
         st.metric("Training time", formats.duration(seconds), width="content")
+
+
+def _test_score(score: float | None) -> None:
+    if score is not None:
+        hint = "Terrain lens, terrain-only decoding."
+        st.metric("Test mean IoU", formats.score(score), help=hint, width="content")
 
 
 def _configuration(config: RunConfig) -> None:

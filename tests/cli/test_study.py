@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from marsseg import services
+from marsseg.presets import LADDER
 from marsseg.services import Lab
 from marsseg.store.records import RunStatus
 from tests.cli.conftest import Command, finish_run, queue_run
@@ -26,6 +27,48 @@ def test_a_plan_is_shown_and_nothing_queued(marsseg: Command, lab: Lab) -> None:
     assert answer.status == 0
     assert "+residual" in answer.out
     assert "2 runs would be queued; about" in answer.err
+    assert services.queue(lab) == []
+
+
+def test_the_ladder_is_queued_with_one_budget_for_all_rows(marsseg: Command, lab: Lab) -> None:
+    answer = marsseg("study", "--ladder", "--dataset", "crater", "--epochs", 2, "--repeats", 3,
+                     "--set", "train.batch_size=8", "--json")  # fmt: skip
+    assert (answer.status, answer.err) == (0, "")
+    queued = services.queue(lab)
+    assert [run.name for run in queued] == [preset.title for preset in LADDER] * 3
+    assert {(run.config.train.epochs, run.config.train.batch_size) for run in queued} == {(2, 8)}
+    assert {run.study_id for run in queued} == {answer.document["study"]}
+    assert lab.store.list_studies()[0].name == "Report ladder"
+
+
+def test_two_stages_are_queued_with_repeats_and_the_lens_is_told(marsseg: Command, lab: Lab) -> None:
+    answer = marsseg("study", "--preset", "quick", "--two-stages", "--dataset", "crater", "--repeats", 2)
+    assert answer.status == 0
+    assert [run.name for run in services.queue(lab)] == [
+        f"Quick · {stage}" for stage in ("background", "terrain", "combined")
+    ] * 2
+    assert "terrain lens does not count background" in answer.err
+
+
+def test_a_study_says_how_to_write_it_up(marsseg: Command, lab: Lab) -> None:
+    answer = marsseg(*STUDY)
+    assert f"python -m marsseg results --study {lab.store.list_studies()[0].id}" in answer.err
+    assert "results --study" not in marsseg(*STUDY, "--plan").err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--ladder", "--preset", "quick"),
+        ("--ladder", "--two-stages"),
+        ("--ladder", "--change", "residual"),
+        ("--two-stages", "--preset", "quick", "--change", "residual"),
+    ],
+)
+def test_options_of_two_plans_are_refused(marsseg: Command, lab: Lab, arguments: tuple[str, ...]) -> None:
+    answer = marsseg("study", "--dataset", "crater", *arguments)
+    assert answer.status == 2
+    assert "cannot be mixed" in answer.err
     assert services.queue(lab) == []
 
 

@@ -5,29 +5,36 @@ from __future__ import annotations
 from streamlit.testing.v1 import AppTest
 
 from marsseg import services
+from marsseg.presets import LADDER
 from marsseg.services.lab import Lab
-from marsseg.ui import keys
-from tests.pages.driver import button, links, open_page, press, words
+from marsseg.ui import keys, study_setup
+from tests.pages.driver import button, go_to, links, open_page, press, words
 from tests.support.labs import DATASET
 
 
-def plan(app: AppTest) -> dict[str, tuple[str, str]]:
+def plan(app: AppTest, column: str = "What changes") -> dict[str, tuple[str, str]]:
     """What changes and which seeds, by run."""
     assert not app.exception
     assert not app.error
     table = app.table[0].value
     plain = table.map(lambda words: words.replace("\\", ""))
-    return {row["Run"]: (row["What changes"], row["Seeds"]) for _, row in plain.iterrows()}
+    return {row["Run"]: (row[column], row["Seeds"]) for _, row in plain.iterrows()}
 
 
-def choose(app: AppTest, toggles: list[str], repeats: int) -> AppTest:
-    app.get_by_key(keys.STUDY_TOGGLES).set_value(toggles)
+def choose(app: AppTest, toggles: list[str], repeats: int, group: str = "Network") -> AppTest:
+    """Choose the changes of a group, which takes its place on the page first."""
     app.get_by_key(keys.STUDY_REPEATS).set_value(repeats)
-    return app.run()
+    app.get_by_key(keys.STUDY_GROUP).set_value(group).run()
+    return app.get_by_key(keys.study_toggles(group)).set_value(toggles).run()
+
+
+def turn_to(app: AppTest, plan: str) -> AppTest:
+    return app.get_by_key(keys.STUDY_PLAN).set_value(plan).run()
 
 
 def test_the_plan_is_the_baseline_and_one_change_a_run(lab: Lab) -> None:
-    app = choose(open_page("study"), ["Residual connections", "Focal loss"], 2)
+    app = choose(open_page("study"), ["Residual connections"], 2)
+    app = choose(app, ["Focal loss"], 2, "Loss")
     assert plan(app) == {
         "baseline": ("nothing: the baseline itself", "0, 1"),
         "+residual": ("Residual connections: off → on", "0, 1"),
@@ -35,6 +42,64 @@ def test_the_plan_is_the_baseline_and_one_change_a_run(lab: Lab) -> None:
     }
     assert button(app, "Start 6 runs")
     assert app.subheader[0].value.startswith("6 runs, about ")
+
+
+def test_changes_of_all_groups_stay_chosen_and_are_counted_whichever_group_is_on_show(lab: Lab) -> None:
+    app = choose(open_page("study"), ["SiLU"], 1)
+    for group, label in (("Loss", "Hard pixels alone"), ("Data", "CutMix"), ("Training", "Cosine schedule")):
+        app = choose(app, [label], 1, group)
+    assert set(plan(app)) == {"baseline", "act silu", "CE 0, top-k 1", "CutMix 0.5", "schedule cosine"}
+    app = go_to(go_to(app, "data"), "study")
+    assert len(plan(app)) == 5
+    assert app.get_by_key(keys.STUDY_GROUP).options == ["Network · 1", "Loss · 1", "Data · 1", "Training · 1"]
+    app.get_by_key(keys.STUDY_GROUP).set_value("Network").run()
+    assert len(plan(choose(app, [], 1))) == 4
+
+
+def test_every_change_of_every_group_can_be_chosen(lab: Lab) -> None:
+    app = open_page("study")
+    app.get_by_key(keys.STUDY_PRESET).set_value("default").run()
+    for group, toggles in services.TOGGLE_GROUPS.items():
+        app = choose(app, [toggle.label for toggle in toggles], 1, group)
+    assert button(app, f"Start {1 + len(services.TOGGLES)} runs")
+
+
+def test_the_ladder_shows_what_each_row_adds_and_all_rows_get_one_budget(lab: Lab, woken: list[str]) -> None:
+    app = turn_to(open_page("study"), study_setup.LADDER)
+    rows = plan(app, "What it adds")
+    assert list(rows) == [preset.title for preset in LADDER]
+    assert rows["Ladder 6: + Squeeze-and-Excitation"] == ("Squeeze-and-Excitation: off → on", "0, 1, 2")
+    app.get_by_key(keys.STUDY_EPOCHS).set_value(4)
+    app.get_by_key(keys.STUDY_BATCH).set_value(8)
+    app.get_by_key(keys.STUDY_RATE).set_value(0.001).run()
+    press(app, "Start 18 runs")
+    runs = services.queue(lab)
+    budget = {(r.config.train.epochs, r.config.train.batch_size, r.config.train.learning_rate) for r in runs}
+    assert budget == {(4, 8, 0.001)}
+    assert [run.name for run in runs] == list(rows) * 3
+    assert lab.store.list_studies()[0].name == "Report ladder"
+
+
+def test_two_stages_are_three_runs_a_seed_and_the_page_says_which_lens_is_blind(
+    lab: Lab, woken: list[str]
+) -> None:
+    app = turn_to(open_page("study"), study_setup.TWO_STAGES)
+    app.get_by_key(keys.STUDY_REPEATS).set_value(2).run()
+    assert list(plan(app, "What it does")) == ["background", "terrain", "combined"]
+    assert "terrain lens does not count background, so it cannot see stage one" in words(app)
+    press(app, "Start 6 runs")
+    runs = services.queue(lab)
+    assert [run.name for run in runs][:3] == [
+        f"Quick in two stages · {stage}" for stage in ("background", "terrain", "combined")
+    ]
+    assert runs[5].config.combine.members == (runs[3].id, runs[4].id)
+
+
+def test_a_budget_that_a_plan_cannot_work_with_is_said(lab: Lab) -> None:
+    app = turn_to(open_page("study"), study_setup.LADDER)
+    app.get_by_key(keys.STUDY_BATCH).set_value(500).run()
+    assert not app.exception
+    assert "fewer than one batch of 500" in app.error[0].value
 
 
 def test_folds_multiply_the_runs_and_are_explained(lab: Lab, woken: list[str]) -> None:

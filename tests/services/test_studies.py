@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from marsseg import services
-from marsseg.errors import ConfigError, DatasetError, NotFoundError
+from marsseg.config import RunConfig
+from marsseg.config.describe import differences
+from marsseg.errors import ConfigError, DatasetError
 from marsseg.presets import PRESETS, get_preset
 from marsseg.services.lab import Lab
-from tests.support.labs import config
+from tests.support.labs import DATASET, config
 
 
 def _toggle(label: str) -> services.Toggle:
@@ -55,15 +59,6 @@ def test_folds_of_a_study_validate_every_tile_outside_the_test_part_once(lab: La
     assert {run.study_id for run in runs} == {study.id}
 
 
-def test_changes_go_by_the_beginning_of_their_label() -> None:
-    assert services.find_toggle("RESIDUAL").label == "Residual connections"
-    with pytest.raises(NotFoundError, match="Several changes begin with 'skip gate'"):
-        services.find_toggle("skip gate")
-    for unknown in ("sorcery", " "):
-        with pytest.raises(NotFoundError, match="no change"):
-            services.find_toggle(unknown)
-
-
 def test_toggles_the_baseline_already_has_are_left_out() -> None:
     toggles = [_toggle("Residual connections"), _toggle("Squeeze-and-Excitation")]
     planned = services.plan_ablation(config(model__residual=True), toggles)
@@ -73,12 +68,6 @@ def test_toggles_the_baseline_already_has_are_left_out() -> None:
 def test_no_repeats_is_refused() -> None:
     with pytest.raises(ConfigError, match="at least 1"):
         services.plan_ablation(config(), [], repeats=0)
-
-
-def test_every_toggle_changes_the_default_configuration() -> None:
-    planned = services.plan_ablation(config(), services.TOGGLES)
-    assert len(planned) == 1 + len(services.TOGGLES)
-    assert len({run.name for run in planned}) == len(planned)
 
 
 def test_a_study_is_queued_in_the_order_of_its_plan(lab: Lab) -> None:
@@ -131,3 +120,54 @@ def test_a_plan_takes_as_long_as_its_runs_one_after_the_other(lab: Lab) -> None:
     assert services.plan_seconds(lab, folds) == pytest.approx(
         3 * services.preview(lab, folds[0].config).seconds_total
     )
+
+
+def _budget(run: RunConfig) -> RunConfig:
+    return run.with_values({"data.dataset": DATASET, "train.epochs": 3, "train.batch_size": 4})
+
+
+def test_the_ladder_is_all_rows_of_the_report_in_its_order_with_one_budget_for_all() -> None:
+    planned = services.plan_ladder(_budget, repeats=2)
+    titles = [PRESETS[f"ladder-{number}"].title for number in range(1, 7)]
+    assert [run.name for run in planned] == titles * 2
+    assert [run.config.train.seed for run in planned] == [0] * 6 + [1] * 6
+    assert {(run.config.train.epochs, run.config.train.batch_size) for run in planned} == {(3, 4)}
+    changed = differences(planned[3].config, PRESETS["ladder-4"].config)
+    assert set(changed) == {"data.dataset", "train.epochs", "train.batch_size"}
+    assert len({run.config.fingerprint("x") for run in planned}) == 6
+
+
+def test_the_ladder_on_folds_runs_each_row_on_all_of_them() -> None:
+    planned = services.plan_ladder(lambda run: _budget(run).with_values({"data.folds": 2}))
+    assert [run.config.data.fold for run in planned] == [0] * 6 + [1] * 6
+
+
+def test_a_ladder_whose_rows_become_one_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"Ladder 6: .* would be the same as Ladder 5"):
+        services.plan_ladder(lambda run: run.with_values({"model.squeeze_excite": True}))
+
+
+def test_the_board_calls_the_rows_of_the_ladder_as_the_report_does(lab: Lab) -> None:
+    planned = services.plan_ladder(_budget)
+    _, runs = services.submit_study(lab, "Report ladder", planned[0].config, planned)
+    assert [run.name for run in runs] == [run.config.name for run in runs] == [p.name for p in planned]
+
+
+def test_two_stages_are_planned_with_repeats_and_each_combination_waits_for_its_own(lab: Lab) -> None:
+    planned = services.plan_two_stages(config(loss__class_weights__mode="inverse_frequency"), repeats=2)
+    _, runs = services.submit_study(lab, "Two", planned[0].config, planned)
+    assert [run.name for run in runs] == ["Two · background", "Two · terrain", "Two · combined"] * 2
+    for first in (0, 3):
+        members = (runs[first].id, runs[first + 1].id)
+        assert runs[first + 2].config.combine.members == members
+        assert [run.config.data.target for run in runs[first : first + 2]] == ["background", "terrain"]
+    assert [run.seed for run in runs] == [0, 0, 0, 1, 1, 1]
+    assert runs[2].fingerprint == runs[5].fingerprint
+    trained = [services.preview(lab, run.config).seconds_total for run in planned if not run.combines]
+    assert services.plan_seconds(lab, planned) == pytest.approx(sum(trained))
+
+
+@pytest.mark.parametrize("plan", [services.plan_two_stages, lambda _, n: services.plan_ladder(_budget, n)])
+def test_other_plans_refuse_no_repeats_too(plan: Callable[..., object]) -> None:
+    with pytest.raises(ConfigError, match="at least 1"):
+        plan(config(), 0)

@@ -65,6 +65,23 @@ def tiny_config() -> Callable[..., RunConfig]:
     return lambda values=None: parse_values({**TINY, **(values or {})})
 
 
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+@pytest.fixture
+def mask(rng: np.random.Generator) -> np.ndarray:
+    """A batch of two small masks, for losses."""
+    return rng.integers(0, 5, (2, 6, 7))
+
+
+@pytest.fixture
+def logits(rng: np.random.Generator, mask: np.ndarray) -> np.ndarray:
+    """Logits for `mask`, whichever a file has."""
+    return (rng.normal(size=(*mask.shape, 5)) * 3).astype("float32")
+
+
 @dataclass
 class Notebook:
     """A reporter that remembers all it hears, and can do something at a moment of choice."""

@@ -12,21 +12,6 @@ from tests.training.loss_cases import ONES, WEIGHTS, value_and_gradient
 pytestmark = pytest.mark.training
 
 
-@pytest.fixture
-def mask(rng):
-    return rng.integers(0, 5, (2, 6, 7))
-
-
-@pytest.fixture
-def logits(rng):
-    return (rng.normal(size=(2, 6, 7, 5)) * 3).astype("float32")
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(7)
-
-
 def true_class(values, mask):
     return np.take_along_axis(values, mask[..., None], axis=-1)[..., 0]
 

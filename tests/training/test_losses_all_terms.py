@@ -19,21 +19,6 @@ pytestmark = pytest.mark.training
 STRIPES = np.broadcast_to(np.repeat(np.arange(5), 6), (2, 6, 30))
 
 
-@pytest.fixture
-def mask(rng):
-    return rng.integers(0, 5, (2, 6, 7))
-
-
-@pytest.fixture
-def logits(rng):
-    return (rng.normal(size=(2, 6, 7, 5)) * 3).astype("float32")
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(7)
-
-
 def test_every_term_is_among_the_cases():
     assert all(any(getattr(config, term) for config in TERMS.values()) for term in FIELDS)
 

@@ -8,29 +8,14 @@ from scipy import ndimage
 from scipy.special import log_softmax, softmax
 
 from marsseg.training.losses import boundary, build_loss, top_k
-from tests.training.loss_cases import ONES, WEIGHTS, alone, value_and_gradient
+from tests.training.loss_cases import ONES, WEIGHTS, alone, certain, value_and_gradient
 
 pytestmark = pytest.mark.training
 
 
 @pytest.fixture
-def rng():
-    return np.random.default_rng(5)
-
-
-@pytest.fixture
 def mask(rng):
     return rng.choice(5, (3, 8, 9), p=[0.3, 0.3, 0.2, 0.1, 0.1])
-
-
-@pytest.fixture
-def logits(rng):
-    return (rng.normal(size=(3, 8, 9, 5)) * 2).astype("float32")
-
-
-def certain(classes):
-    """Logits that leave no doubt."""
-    return np.where(np.arange(5) == classes[..., None], 100.0, -100.0).astype("float32")
 
 
 # Hard pixels

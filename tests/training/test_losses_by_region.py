@@ -8,29 +8,14 @@ from scipy.special import softmax
 from sklearn.metrics import jaccard_score
 
 from marsseg.training.losses import build_loss, focal_tversky, generalized_dice, lovasz, tversky
-from tests.training.loss_cases import WEIGHTS, alone, value_and_gradient
+from tests.training.loss_cases import WEIGHTS, alone, certain, value_and_gradient
 
 pytestmark = pytest.mark.training
 
 
 @pytest.fixture
-def rng():
-    return np.random.default_rng(3)
-
-
-@pytest.fixture
 def mask(rng):
     return rng.choice(5, (3, 8, 9), p=[0.3, 0.4, 0.2, 0.1, 0.0])  # no class 4; class 0 weighs 0
-
-
-@pytest.fixture
-def logits(rng):
-    return (rng.normal(size=(3, 8, 9, 5)) * 2).astype("float32")
-
-
-def certain(classes):
-    """Logits that leave no doubt."""
-    return np.where(np.arange(5) == classes[..., None], 100.0, -100.0).astype("float32")
 
 
 def labelled_probabilities(mask, logits):
