@@ -18,7 +18,7 @@ if not datasets:
         st.page_link("pages/data.py", label="Add a dataset", icon=":material/dataset:")
     st.stop()
 
-setup, plan = st.columns([2, 3], gap="large")
+setup, plan = st.columns([3, 4], gap="medium")
 with setup:
     choice = study_setup.render_setup(PRESETS, LADDER, datasets, services.TOGGLE_GROUPS)
 
@@ -52,11 +52,7 @@ def start() -> None:
 
 
 with plan:
-    unseen = services.TWO_STAGES_UNSEEN if choice.plan == study_setup.TWO_STAGES else ""
-    study_plan.render_plan(choice.plan, planned, seconds, unseen)
-    leaks.render_leaks(
-        found, services.dataset_tiles(lab, planned[0].config.data.dataset), key=keys.STUDY_LEAKS
-    )
+    study_plan.render_size(len(planned), seconds)
     st.button(
         f"Start {len(planned)} runs" if len(planned) > 1 else "Start",
         type="primary",
@@ -67,3 +63,8 @@ with plan:
     )
     if st.session_state.pop(keys.STUDY_STARTED, False):
         st.switch_page("pages/runs.py")
+    leaks.render_leaks(
+        found, services.dataset_tiles(lab, planned[0].config.data.dataset), key=keys.STUDY_LEAKS
+    )
+    unseen = services.TWO_STAGES_UNSEEN if choice.plan == study_setup.TWO_STAGES else ""
+    study_plan.render_plan(choice.plan, planned, unseen)

@@ -62,9 +62,9 @@ _LOSS = (
     _loss("Hard pixels alone", top_k=1.0),
     _toggle("Label smoothing 0.1", loss__label_smoothing=0.1),
     _weights("Inverse-frequency weights", "inverse_frequency", cap=None),
-    _weights("Inverse-frequency weights, cap 10", "inverse_frequency", cap=10.0),
+    _weights("Inverse frequency, cap 10", "inverse_frequency", cap=10.0),
     _weights("Effective-number weights", "effective_number", cap=None),
-    _weights("Effective-number weights, cap 10", "effective_number", cap=10.0),
+    _weights("Effective number, cap 10", "effective_number", cap=10.0),
 )
 _DATA = (
     _toggle("Oversample big rock ×4", augment__rock_oversampling=4.0),

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from marsseg.config import RunConfig
 from marsseg.config.describe import FIELDS, differences, format_value
 from marsseg.ui import formats, text
-from marsseg.ui.study_setup import CHANGES, LADDER
+from marsseg.ui.study_setup import CHANGES, LADDER, TWO_STAGES
 
 if TYPE_CHECKING:
     from marsseg.services import PlannedRun
 
+_COLUMN = {CHANGES: "What changes", LADDER: "What it adds", TWO_STAGES: "What it does"}
 _STAGES = (
     "learns to tell background from terrain",
     "learns the four terrain classes, and leaves background out",
@@ -23,12 +24,16 @@ _STAGES = (
 )
 
 
-def render_plan(plan: str, planned: Sequence[PlannedRun], seconds: float, note: str = "") -> None:
-    """Draw the plan.
+def render_size(runs: int, seconds: float) -> None:
+    """How many runs there will be, and how long they take one after the other."""
+    st.subheader(f"{runs} runs, {formats.about(seconds)} one after the other")
+
+
+def render_plan(plan: str, planned: Sequence[PlannedRun], note: str = "") -> None:
+    """Draw the runs.
 
     Args:
         plan: which kind, as `study_setup` has them.
-        seconds: how long its runs take one after the other.
         note: what there is to know about what this plan can show.
     """
     by_name: dict[str, list[PlannedRun]] = {}
@@ -36,7 +41,6 @@ def render_plan(plan: str, planned: Sequence[PlannedRun], seconds: float, note: 
         by_name.setdefault(run.name, []).append(run)
     firsts = [runs[0].config for runs in by_name.values()]
     folds = firsts[0].data.folds
-    st.subheader(f"{len(planned)} runs, {formats.about(seconds)} one after the other")
     if note:
         st.markdown(f":orange[:material/visibility_off: {text.markdown(note)}]")
     # A table, not a data frame: its words wrap where the window is narrow.
@@ -56,9 +60,6 @@ def render_plan(plan: str, planned: Sequence[PlannedRun], seconds: float, note: 
         )
 
 
-_COLUMN = {CHANGES: "What changes", LADDER: "What it adds", "two_stages": "What it does"}
-
-
 def _stories(plan: str, configs: Sequence[RunConfig]) -> list[str]:
     """What each configuration is there for."""
     baseline = configs[0]
@@ -75,10 +76,16 @@ def _seeds(runs: Sequence[PlannedRun]) -> str:
 
 
 def _changes(config: RunConfig, baseline: RunConfig) -> str:
-    """What a person changed: values that a toggle brings or takes along go without saying."""
+    """What a person changed: what a toggle takes along, or brings at its usual value, goes without saying."""
     changed = [
-        f"{FIELDS[path].ui.label}: {format_value(theirs)} → {format_value(ours)}"
+        f"{FIELDS[path].ui.label}: {_step(theirs, ours)}"
         for path, (ours, theirs) in differences(config, baseline).items()
-        if path != "train.seed" and ours is not None and theirs is not None
+        if path != "train.seed" and ours is not None
+        if theirs is not None or ours != FIELDS[path].info.default
     ]
     return "; ".join(changed)
+
+
+def _step(before: Any, after: Any) -> str:
+    """A value that meant nothing before has no past."""
+    return format_value(after) if before is None else f"{format_value(before)} → {format_value(after)}"

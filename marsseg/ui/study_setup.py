@@ -56,32 +56,31 @@ def render_setup(
         "Plan", list(_PLANS), key=keys.STUDY_PLAN, persist_state="session",
         format_func=lambda key: _PLANS[key][0], captions=[caption for _, caption in _PLANS.values()],
     )  # fmt: skip
-    named = st.container()
     start = ladder[0] if plan == LADDER else _baseline(presets)
-    usual_name = _usual_name(plan, start)
-    name = named.text_input(
-        "Name", key=keys.STUDY_NAME, persist_state="session", max_chars=_NAME_LETTERS, placeholder=usual_name,
-        help="What the study is called, and its baseline's run after it.",
+    toggles = _toggles(groups) if plan == CHANGES else ()
+    shared = _dataset(datasets)
+    left, right = st.columns(2)
+    shared |= _number(left, "train.epochs", keys.STUDY_EPOCHS, start.config)
+    repeats = right.number_input(
+        "Repeats", 1, _MAX_REPEATS, value=3, key=keys.STUDY_REPEATS, persist_state="session",
+        help="Each configuration runs with this many seeds; three or more show how much is luck.",
     )  # fmt: skip
-    shared, repeats = _dataset(datasets), 1
-    with st.container():
-        left, right = st.columns(2)
-        shared |= _number(left, "train.epochs", keys.STUDY_EPOCHS, start.config)
-        repeats = right.number_input(
-            "Repeats", 1, _MAX_REPEATS, value=3, key=keys.STUDY_REPEATS, persist_state="session",
-            help="Each configuration runs with this many seeds; three or more show how much is luck.",
-        )  # fmt: skip
     if plan == LADDER:
         shared |= _ladder_budget(start.config)
     if plan == CHANGES:
         shared |= {"data.folds": _folds()}
+    usual_name = _usual_name(plan, start)
+    name = st.text_input(
+        "Name", key=keys.STUDY_NAME, persist_state="session", max_chars=_NAME_LETTERS, placeholder=usual_name,
+        help="What the study is called, and its baseline's run after it.",
+    )  # fmt: skip
     return StudyChoice(
         plan=plan,
         name=name.strip() or usual_name,
         baseline=start.config.with_values(shared),
         shared=shared,
         repeats=int(repeats),
-        toggles=_toggles(groups) if plan == CHANGES else (),
+        toggles=toggles,
     )
 
 
@@ -145,7 +144,7 @@ def _toggles(groups: Mapping[str, Sequence[Toggle]]) -> tuple[Toggle, ...]:
     group = st.segmented_control(
         "Changes", list(groups), key=keys.STUDY_GROUP, default=next(iter(groups)), required=True,
         persist_state="session", format_func=lambda name: _group_title(name, len(chosen[name])),
-        help="Each one is tried alone against the baseline.",
+        wrap=True, help="Each one is tried alone against the baseline.",
     )  # fmt: skip
     st.pills(
         f"Changes: {group}", [toggle.label for toggle in groups[group]], selection_mode="multi",
