@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from enum import Enum
 
-from marsseg.errors import DamagedStoreError, MarsSegError, StateError
+from marsseg.errors import MarsSegError, StateError, UnusableStoreError
 from marsseg.execution.clocks import AwakeClock, Deadlines, Unchanged
 from marsseg.execution.devices import Gpu, list_gpus, slot_count, threads_per_run
 from marsseg.execution.judging import Verdict
@@ -99,7 +99,7 @@ class Scheduler:
         """Tick until done, or told to stop; a store that refuses for a moment is asked again.
 
         Raises:
-            DamagedStoreError: the store is damaged; asking again would not help.
+            UnusableStoreError: the store is damaged or was moved; asking again would not help.
             MarsSegError: the store went on refusing.
         """
         refused = 0.0
@@ -108,7 +108,7 @@ class Scheduler:
                 if not self.tick(time.time()):
                     return End.IDLE if self._is_done else End.REPLACED
                 refused = 0.0
-            except DamagedStoreError:
+            except UnusableStoreError:
                 raise
             except MarsSegError as error:
                 logger.error("%s", error)

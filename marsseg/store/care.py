@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 from marsseg.errors import DamagedStoreError, StoreError
 from marsseg.store.engine import Database
 from marsseg.store.inventory import Inventory, take_inventory
+from marsseg.store.refusals import LEFT_ALONE
 from marsseg.store.schema import HEAD, find_revision, prepare, refuse_unknown
-from marsseg.store.soundness import NOT_A_DATABASE, log_of, refuse_damaged
+from marsseg.store.soundness import log_of, refuse_damaged
 
 _SHOWN_PROBLEMS = 20
 
@@ -116,7 +117,7 @@ def migrate(url: str) -> Upgrade:
         with database.read() as session:
             before = find_revision(session.connection(), database.where)
             if database.is_sqlite and (damage := _damage(session)):
-                raise DamagedStoreError(f"{NOT_A_DATABASE.format(where=database.where)} {damage[0]}")
+                raise DamagedStoreError(f"{LEFT_ALONE.format(where=database.where)} {damage[0]}")
         return Upgrade(before, HEAD, prepare(database))
 
 

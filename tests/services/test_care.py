@@ -182,7 +182,7 @@ def test_a_database_without_tables_or_with_damage_speaks_against_no_file(tmp_pat
     sqlite3.connect(tmp_path / "blank.db").close()
     (tmp_path / "blank.db").touch()
     blank = Settings(home=lab.settings.home, database_url=f"sqlite:///{tmp_path / 'blank.db'}")
-    with pytest.raises(StoreError, match=r"blank\.db is empty, but runs have files in .*remove it to begin"):
+    with pytest.raises(StoreError, match=r"blank\.db is empty, but runs have files in .*move the folder"):
         services.remove_strays(blank)
     lab.store.close()
     with closing(sqlite3.connect(lab.settings.home / "runs.db")) as connection:
