@@ -101,9 +101,16 @@ def refuse_unknown(revision: str | None, where: str) -> None:
         )
 
 
-def _upgrade(database: Database) -> Path | None:
+def migrate_to(revision: str, connection: Connection) -> None:
+    """Run the migrations up to a revision on a connection that holds a transaction open."""
     from alembic import command
 
+    config = alembic_config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+def _upgrade(database: Database) -> Path | None:
     with database.migrate() as connection:
         current = find_revision(connection, database.where)  # again: another process may have been quicker
         if current == HEAD:
@@ -111,9 +118,7 @@ def _upgrade(database: Database) -> Path | None:
         refuse_unknown(current, database.where)
         # Nobody else can write until the upgrade is through, so the copy misses nothing.
         copy = _back_up(database, database.file, current) if current and database.file else None
-        config = alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        migrate_to("head", connection)
         return copy
 
 
