@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from marsseg import services
 from marsseg.config import AugmentConfig, iter_fields
+from marsseg.errors import StoreError
 from marsseg.presets import PRESETS
 from marsseg.services.lab import Lab
 from marsseg.store.records import Phase, Progress, RunStatus
@@ -281,3 +282,18 @@ def test_a_higher_priority_waits_for_fewer_and_is_what_is_queued(form: AppTest, 
 def test_what_a_run_is_given_is_said_beside_start(form: AppTest, lab: Lab) -> None:
     share = services.run_share(lab)
     assert f"Trains on {share.threads} of {share.cores} CPU core" in words(form)
+
+
+def test_a_run_that_cannot_be_read_does_not_fill_the_form_and_is_told(
+    scored: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise StoreError("The database stayed busy.")
+
+    monkeypatch.setattr(services, "clone_config", refuse)
+    run = services.list_runs(scored)[0]
+    app = open_page("train")
+    app.get_by_key(keys.TRAIN_RUN).set_value(run.id).run()
+    assert not app.exception
+    assert "The database stayed busy." in words(app)
+    assert app.get_by_key(keys.TRAIN_RUN).value is None
