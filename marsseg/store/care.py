@@ -64,7 +64,7 @@ def check(url: str) -> StoreHealth:
     with _opened(url) as database, database.read() as session:
         revision = find_revision(session.connection(), database.where)
         refuse_unknown(revision, database.where)
-        damage = _damage(session) if database.is_sqlite else ()
+        damage = _damage(database, session)
         return StoreHealth(
             where=database.where,
             revision=revision,
@@ -116,7 +116,7 @@ def migrate(url: str) -> Upgrade:
     with _opened(url) as database:
         with database.read() as session:
             before = find_revision(session.connection(), database.where)
-            if database.is_sqlite and (damage := _damage(session)):
+            if damage := _damage(database, session):
                 raise DamagedStoreError(f"{LEFT_ALONE.format(where=database.where)} {damage[0]}")
         return Upgrade(before, HEAD, prepare(database))
 
@@ -147,13 +147,19 @@ def _count_rows(session: Session) -> dict[str, int]:
     return {name: session.scalar(select(func.count()).select_from(table(name))) or 0 for name in names}
 
 
-def _damage(session: Session) -> tuple[str, ...]:
+def _damage(database: Database, session: Session) -> tuple[str, ...]:
+    """What SQLite finds wrong with its file; nothing for a server, which looks after its files itself."""
+    if not database.is_sqlite:
+        return ()
     lines: list[str] = []
     try:
         lines.extend(session.scalars(text(f"PRAGMA integrity_check({_SHOWN_PROBLEMS})")))
     except DatabaseError as error:  # so much that SQLite gives up on looking
         lines.append(str(error.orig))
-    return tuple(f"{' '.join(line.split())}." for line in lines if line != "ok")
+    damage = tuple(f"{' '.join(line.split())}." for line in lines if line != "ok")
+    if damage:
+        database.note_damage()
+    return damage
 
 
 def _gaps(session: Session, revision: str | None) -> Iterator[str]:

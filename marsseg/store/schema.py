@@ -63,8 +63,8 @@ def find_revision(connection: Connection, where: str) -> str | None:
         return revision
     if tables:
         raise StoreError(
-            f"The database {where} belongs to another program (it holds {tables[0]!r}) "
-            "and was left as it is; point MARSSEG_DATABASE_URL elsewhere."
+            f"The database {where} belongs to another program (it holds {tables[0]!r}), so the lab does not "
+            "use it; point MARSSEG_DATABASE_URL elsewhere."
         )
     return None
 

@@ -127,14 +127,16 @@ def test_a_store_that_was_closed_in_between_may_open_another_file(opened: RunSto
     assert opened.list_runs() == []
 
 
-def test_another_connection_of_the_same_store_does_not_take_the_new_file(
-    opened: RunStore, home: Path
+@pytest.mark.parametrize("move", [move_away, replace_by_another])
+def test_another_connection_neither_takes_the_new_file_nor_makes_one(
+    opened: RunStore, home: Path, move: Callable[[Path], None]
 ) -> None:
     with opened._database.read() as session:
         session.connection()  # keeps the one connection that was there
-        replace_by_another(home / "runs.db")
+        move(home / "runs.db")
         with pytest.raises(MovedStoreError, match=MOVED):
             opened.list_runs()
+    assert (home / "runs.db").exists() == (move is not move_away)
 
 
 def test_care_keeps_the_file(opened: RunStore, home: Path) -> None:
