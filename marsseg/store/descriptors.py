@@ -7,17 +7,19 @@ process has the file open, and whoever wants to look reads through that.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import struct
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 Identity = tuple[int, int]
 """Device and inode of a file: what stays the same while its name and content change."""
+
+_SHARED_FIRST, _SHARED_SIZE = 0x4000_0002, 510
+"""The bytes that SQLite locks while it reads a file (sqlite.org/src/file/src/os.h)."""
 
 
 @dataclass(slots=True)
@@ -29,7 +31,6 @@ class Descriptor:
     users: int = 0
 
 
-_SHARED_FIRST, _SHARED_SIZE = 0x4000_0002, 510
 _held: dict[Identity, Descriptor] = {}
 _lock = threading.RLock()  # reentrant: a store may be collected as garbage while another one is opened
 
@@ -55,22 +56,17 @@ def give_up(file: Descriptor) -> None:
             os.close(file.number)
 
 
-@contextmanager
-def share(file: Descriptor) -> Iterator[None]:
-    """Let nobody have the file for itself during the block, not even this process.
+def pretend_to_read(file: Descriptor) -> None:
+    """Lock a file, until its descriptor is given up, as another process that reads it would.
 
-    A lock that belongs to the open file, not to the process, holds SQLite's own off (man 2 fcntl_locking),
-    on the bytes where SQLite asks for it (sqlite.org/c3ref/io_methods.html, os.h: `SHARED_FIRST`).
+    SQLite then does not write its log back at the last close. Python 3.12 has
+    `setconfig(SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE)` for that. Without effect where locks belong to processes
+    alone, as on macOS.
     """
-    command = getattr(fcntl, "F_OFD_SETLK", None)
-    if command is None:  # not on this system
-        yield
-        return
-    _lock_bytes(file, command, fcntl.F_RDLCK)
-    try:
-        yield
-    finally:
-        _lock_bytes(file, command, fcntl.F_UNLCK)
+    if hasattr(fcntl, "F_OFD_SETLK"):
+        wanted = struct.pack("hhqqi", fcntl.F_RDLCK, os.SEEK_SET, _SHARED_FIRST, _SHARED_SIZE, 0)
+        with contextlib.suppress(OSError):  # a network file system may know no locks of this kind
+            fcntl.fcntl(file.number, fcntl.F_OFD_SETLK, wanted)
 
 
 def identity_of(path: str) -> Identity:
@@ -94,13 +90,6 @@ def read_beginning(file: Path, length: int) -> bytes:
                 return opened.read(length)
         except OSError:  # missing, or a folder that cannot be read: SQLite says so in its own words
             return b""
-
-
-def _lock_bytes(file: Descriptor, command: int, kind: int) -> None:
-    with suppress(OSError):  # someone has the file for himself: then we do not get it either
-        fcntl.fcntl(
-            file.number, command, struct.pack("hhqqi", kind, os.SEEK_SET, _SHARED_FIRST, _SHARED_SIZE, 0)
-        )
 
 
 def _open(path: str) -> Descriptor:

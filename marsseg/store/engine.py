@@ -148,6 +148,11 @@ class Database:
             with self._explained(), autocommit.connect() as connected:
                 connected.exec_driver_sql("VACUUM")
 
+    def note_damage(self) -> None:
+        """Hear that the store is damaged: closing it must not write SQLite's log into the file."""
+        if self._watch:
+            self._watch.note_damage()
+
     def close(self) -> None:
         """Close all pooled connections; SQLite's log is not written back into a file that is damaged."""
         _close(self.engine, self._watch)
@@ -166,8 +171,8 @@ class Database:
             yield
         except (SQLAlchemyError, sqlite3.Error) as error:
             refusal = explain(error, self.where)
-            if self._watch and isinstance(refusal, DamagedStoreError):
-                self._watch.note_damage()
+            if isinstance(refusal, DamagedStoreError):
+                self.note_damage()
             raise refusal from error
 
 
@@ -257,6 +262,10 @@ def _parse_url(url: str | URL) -> URL:
 
 
 def _add_hooks(engine: Engine, watch: FileWatch, *, foreign_keys: bool) -> None:
+    @event.listens_for(engine, "do_connect")
+    def look(*_: object) -> None:
+        watch.require()  # SQLite would make a new file where the old one was
+
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
         watch.note_opened()

@@ -10,11 +10,11 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from marsseg.errors import DamagedStoreError, MovedStoreError
-from marsseg.store.descriptors import Descriptor, give_up, hold, identity_of, share
+from marsseg.store.descriptors import Descriptor, give_up, hold, identity_of, pretend_to_read
 from marsseg.store.refusals import NO_LONGER_WRITTEN
 from marsseg.store.soundness import MAGIC, is_damage, read_only, require_sound
 
@@ -73,9 +73,13 @@ class FileWatch:
 
     @contextmanager
     def ending(self) -> Iterator[None]:
-        """The block closes all connections; the next one decides anew which file is watched."""
-        with self._without_writing_back():
-            yield
+        """The block closes all connections; the next one decides anew which file is watched.
+
+        From a damaged file, SQLite is kept away when it would write its log back into it.
+        """
+        if self._file is not None and self._looks_damaged():
+            pretend_to_read(self._file)
+        yield
         with self._lock:
             file, self._file, self._sound, self._is_damaged = self._file, None, None, False
         if file is not None:
@@ -117,16 +121,6 @@ class FileWatch:
             except sqlite3.DatabaseError as error:
                 return not is_damage(error)
         return True
-
-    @contextmanager
-    def _without_writing_back(self) -> Iterator[None]:
-        """Keep SQLite from writing its log into a damaged file when the last connection is closed.
-
-        For that it takes the file for itself, and leaves it when it cannot. (From Python 3.12 on,
-        `setconfig(SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE)` would do, too.)
-        """
-        with share(self._file) if self._file and self._looks_damaged() else nullcontext():
-            yield
 
     def _looks_damaged(self) -> bool:
         try:

@@ -63,35 +63,17 @@ def find_revision(connection: Connection, where: str) -> str | None:
         return revision
     if tables:
         raise StoreError(
-            f"The database {where} belongs to another program (it holds {tables[0]!r}) "
-            "and was left as it is; point MARSSEG_DATABASE_URL elsewhere."
+            f"The database {where} belongs to another program (it holds {tables[0]!r}), so the lab does not "
+            "use it; point MARSSEG_DATABASE_URL elsewhere."
         )
     return None
 
 
-def missing_parts(connection: Connection) -> list[str]:
-    """The tables and columns that a store of the current revision must have and has not, as people say it."""
-    inspector, missing = inspect(connection), _missing_tables(connection)
-    return [
-        *(f"the table {name}" for name in missing),
-        *(
-            f"the column {column.name} of {table.name}"
-            for table in Base.metadata.sorted_tables
-            if table.name not in missing
-            for column in table.columns
-            if column.name not in {found["name"] for found in inspector.get_columns(table.name)}
-        ),
-    ]
-
-
-def _missing_tables(connection: Connection) -> list[str]:
-    return sorted(Base.metadata.tables.keys() - set(inspect(connection).get_table_names()))
-
-
 def _require_tables(connection: Connection, where: str) -> None:
-    """Look for the tables alone, which costs next to nothing."""
-    if missing := _missing_tables(connection):
-        raise UnusableStoreError(lacks(f"the table {missing[0]}", where))
+    """Compare the names of the tables alone, which costs next to nothing."""
+    missing = Base.metadata.tables.keys() - set(inspect(connection).get_table_names())
+    if missing:
+        raise UnusableStoreError(lacks(f"the table {min(missing)}", where))
 
 
 def alembic_config() -> Config:
@@ -119,9 +101,16 @@ def refuse_unknown(revision: str | None, where: str) -> None:
         )
 
 
-def _upgrade(database: Database) -> Path | None:
+def migrate_to(revision: str, connection: Connection) -> None:
+    """Run the migrations up to a revision on a connection that holds a transaction open."""
     from alembic import command
 
+    config = alembic_config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+def _upgrade(database: Database) -> Path | None:
     with database.migrate() as connection:
         current = find_revision(connection, database.where)  # again: another process may have been quicker
         if current == HEAD:
@@ -129,9 +118,7 @@ def _upgrade(database: Database) -> Path | None:
         refuse_unknown(current, database.where)
         # Nobody else can write until the upgrade is through, so the copy misses nothing.
         copy = _back_up(database, database.file, current) if current and database.file else None
-        config = alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        migrate_to("head", connection)
         return copy
 
 

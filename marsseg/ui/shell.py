@@ -28,7 +28,34 @@ def render_activity(read: Callable[[], Activity]) -> None:
     """One quiet line at the foot of the sidebar; it refreshes by itself only while something is active."""
     busy = read().is_busy
     with st.sidebar:
-        st.fragment(guarded(lambda: _activity_line(read)), run_every=3 if busy else None)()
+        render_part(lambda: _activity_line(read), run_every=3 if busy else None)
+
+
+def render_part(draw: Callable[[], None], *, run_every: float | None, key: str | None = None) -> None:
+    """Draw a part that can be drawn again alone; what is refused then is said in its place.
+
+    Streamlit shows the traceback of whatever leaves a part. So what is refused while the whole page is drawn
+    is raised only behind the part, for whoever draws the page.
+
+    Raises:
+        MarsSegError: it was refused while the whole page is drawn.
+    """
+    refused: list[MarsSegError] = []
+    is_alone = False
+
+    def part() -> None:
+        try:
+            draw()
+        except MarsSegError as error:
+            if is_alone:
+                render_error(error)
+            else:
+                refused.append(error)
+
+    st.fragment(part, run_every=run_every, key=key)()
+    is_alone = True
+    if refused:
+        raise refused[0]
 
 
 def render_error(error: MarsSegError) -> None:
@@ -37,28 +64,6 @@ def render_error(error: MarsSegError) -> None:
     if error.__cause__ is not None:
         with st.expander("Details"):
             st.code("".join(traceback.format_exception(error)), language=None)
-
-
-def guarded(part: Callable[[], None]) -> Callable[[], None]:
-    """A part of a page that draws the sentence where something is refused, and nothing is drawn after it.
-
-    Streamlit shows a traceback for what leaves a fragment. Once the part works again, as after a busy store,
-    the whole page runs.
-    """
-    has_failed = False
-
-    def draw() -> None:
-        nonlocal has_failed
-        try:
-            part()
-        except MarsSegError as error:
-            has_failed = True
-            render_error(error)
-            st.stop()
-        if has_failed:
-            st.rerun()
-
-    return draw
 
 
 def render_empty(icon: str, title: str, explanation: str) -> None:

@@ -16,6 +16,7 @@ from marsseg.errors import DamagedStoreError, MovedStoreError
 from marsseg.settings import PROJECT_ROOT
 from marsseg.store import RunStore, care
 from tests.store.building import add_dataset, queue_runs
+from tests.support.files import contents
 
 MOVED = r"runs\.db was moved, removed or replaced while this process was running.*restart the app"
 DAMAGED = r"runs\.db is not a readable database and is not written to any more"
@@ -126,14 +127,16 @@ def test_a_store_that_was_closed_in_between_may_open_another_file(opened: RunSto
     assert opened.list_runs() == []
 
 
-def test_another_connection_of_the_same_store_does_not_take_the_new_file(
-    opened: RunStore, home: Path
+@pytest.mark.parametrize("move", [move_away, replace_by_another])
+def test_another_connection_neither_takes_the_new_file_nor_makes_one(
+    opened: RunStore, home: Path, move: Callable[[Path], None]
 ) -> None:
     with opened._database.read() as session:
         session.connection()  # keeps the one connection that was there
-        replace_by_another(home / "runs.db")
+        move(home / "runs.db")
         with pytest.raises(MovedStoreError, match=MOVED):
             opened.list_runs()
+    assert (home / "runs.db").exists() == (move is not move_away)
 
 
 def test_care_keeps_the_file(opened: RunStore, home: Path) -> None:
@@ -182,38 +185,20 @@ def test_damage_that_sqlite_met_is_not_written_into_at_the_end(opened: RunStore,
     assert contents(home) == before
 
 
-def test_a_process_that_just_ends_writes_nothing_into_a_damaged_file(home: Path) -> None:
+def test_a_process_that_just_ends_writes_nothing_into_a_damaged_file(home: Path, tmp_path: Path) -> None:
     script = f"""
-from pathlib import Path
-from tests.store.building import add_dataset, queue_runs
-from tests.store.test_filewatch import contents, overwrite_the_beginning
-from marsseg.store import RunStore
+import shutil
+from tests.store.test_filewatch import *
 home = Path({str(home)!r})
 store = RunStore(f"sqlite:///{{home / 'runs.db'}}")
 queue_runs(store, add_dataset(store), "abc")
 overwrite_the_beginning(home / "runs.db")
-print(sorted((name, hash(content)) for name, content in contents(home).items()))
+shutil.copytree(home, {str(tmp_path / "before")!r})
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=PROJECT_ROOT,
-        env={**os.environ, "PYTHONHASHSEED": "0"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    look = "import sys; from pathlib import Path; from tests.store.test_filewatch import contents; "
-    look += "print(sorted((n, hash(c)) for n, c in contents(Path(sys.argv[1])).items()))"
-    after = subprocess.run(
-        [sys.executable, "-c", look, str(home)],
-        cwd=PROJECT_ROOT,
-        env={**os.environ, "PYTHONHASHSEED": "0"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "runs.db-wal" in done.stdout
-    assert after.stdout == done.stdout
+    subprocess.run([sys.executable, "-c", script], cwd=PROJECT_ROOT, check=True)
+    before = contents(tmp_path / "before")
+    assert before["runs.db-wal"]
+    assert contents(home) == before
 
 
 def test_a_file_whose_first_page_alone_was_written_back_is_sound(opened: RunStore, home: Path) -> None:
@@ -239,15 +224,3 @@ def test_looking_at_a_file_leaves_the_locks_of_others_in_this_process(home: Path
         subprocess.run([sys.executable, "-c", look], cwd=PROJECT_ROOT, check=True)
         assert (home / "runs.db-wal").stat().st_size > 0
         assert len(store.list_runs()) == 3
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """All but SQLite's index of the log; read by another process, as this one holds locks."""
-    program = "import sys; sys.stdout.buffer.write(open(sys.argv[1], 'rb').read())"
-    names = [path.name for path in folder.iterdir() if not path.name.endswith("-shm")]
-    return {
-        name: subprocess.run(
-            [sys.executable, "-c", program, str(folder / name)], capture_output=True, check=True
-        ).stdout
-        for name in names
-    }

@@ -228,6 +228,49 @@ def test_a_backup_put_back_beside_an_old_log_is_not_mixed_with_it(tmp_path: Path
     assert RunStore(sqlite_url).list_runs() == []
 
 
+def test_a_database_of_another_program_is_left_as_it_is(tmp_path: Path, sqlite_url: str) -> None:
+    path = tmp_path / "runs.db"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE recipes (title TEXT)")
+    other.close()
+    content = path.read_bytes()
+    with pytest.raises(StoreError, match=r"belongs to another program.*'recipes'"):
+        RunStore(sqlite_url)
+    assert path.read_bytes() == content
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    home = tmp_path / "file" / "home"
+    with pytest.raises(StoreError, match=r"cannot be made \(Not a directory\); set MARSSEG_HOME"):
+        RunStore.open(Settings(home=home, database_url=f"sqlite:///{home / 'runs.db'}"))
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"cannot be opened for writing.*MARSSEG_HOME"):
+        RunStore(f"sqlite:///{tmp_path / 'missing' / 'runs.db'}")
+
+
+def test_a_store_that_can_only_be_read(tmp_path: Path, sqlite_url: str) -> None:
+    store = RunStore(sqlite_url)
+    dataset = add_dataset(store)
+    read_only = RunStore(f"sqlite:///file:{tmp_path / 'runs.db'}?mode=ro&uri=true")
+    assert read_only.list_datasets() == [dataset]
+    with pytest.raises(StoreError, match=r"cannot be opened for writing.*MARSSEG_HOME"):
+        read_only.rename_dataset(dataset.id, "new name")
+    assert store.list_datasets() == [dataset]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere; run as another user")
+def test_a_folder_that_cannot_be_written(tmp_path: Path, sqlite_url: str) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(StoreError, match="cannot be opened for writing"):
+            RunStore(sqlite_url)
+    finally:
+        tmp_path.chmod(0o700)
+
+
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [

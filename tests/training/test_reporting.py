@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from marsseg.config import RunConfig
-from marsseg.errors import StateError, StoreError
+from marsseg.errors import MovedStoreError, StateError, StoreError
 from marsseg.identity import ProcessIdentity
 from marsseg.settings import Settings
 from marsseg.store import RunStore
@@ -125,6 +125,35 @@ def test_a_store_that_fails_for_a_moment_is_asked_again(reporter, monkeypatch, c
     reporter.progress(Progress(Phase.TRAINING, 1, 1, 1, 1))
     heartbeat.beat()
     assert run_of(reporter).progress is not None
+
+
+def test_a_store_that_was_moved_ends_the_run_in_one_sentence_and_without_waiting(reporter, settings, caplog):
+    database, stop = settings.home / "runs.db", StopFlag()
+    heartbeat = Heartbeat(reporter, stop)
+    database.rename(database.with_name("aside.db"))
+    for _ in range(3):
+        heartbeat.beat()
+    with pytest.raises(HurriedError):
+        stop.raise_if_urgent()
+    (said,) = caplog.records
+    assert "moved, removed or replaced" in said.message
+    assert "The run ends here, with its checkpoints." in said.message
+    assert said.exc_info is None
+    with pytest.raises(MovedStoreError):
+        persist(heartbeat.reporter.store.version, sleep=lambda _: pytest.fail("It waited."))
+
+
+def test_a_store_that_is_busy_for_a_moment_is_told_in_one_sentence(reporter, monkeypatch, caplog):
+    def busy(*_, **__):
+        raise StoreError("The database stayed busy.")
+
+    monkeypatch.setattr(reporter.store, "heartbeat", busy)
+    stop = StopFlag()
+    Heartbeat(reporter, stop).beat()
+    (said,) = caplog.records
+    assert said.message == "The database stayed busy. A heartbeat could not be written."
+    assert said.exc_info is None
+    assert not stop.is_set()
 
 
 def test_facts_and_evaluations_arrive(reporter):
