@@ -81,6 +81,10 @@ from marsseg.services.planning import (
 from marsseg.services.pooling import FoldState
 from marsseg.services.previewing import RunPreview, preview
 from marsseg.services.reproducing import Reproduction, reproduce
+from marsseg.services.result_gaps import Gap, find_gaps
+from marsseg.services.results import StudyResults, study_results
+from marsseg.services.results_document import results_document
+from marsseg.services.results_text import results_text
 from marsseg.services.runs import (
     Previews,
     RunDetails,
@@ -128,6 +132,7 @@ __all__ = [
     "Deletion",
     "Delta",
     "FoldState",
+    "Gap",
     "ImportJob",
     "Lab",
     "LabHealth",
@@ -147,6 +152,7 @@ __all__ = [
     "SegmentedImage",
     "SplitPart",
     "Stray",
+    "StudyResults",
     "TileView",
     "Toggle",
     "TornGroup",
@@ -175,6 +181,7 @@ __all__ = [
     "dismiss_import",
     "extend",
     "filter_board",
+    "find_gaps",
     "find_leaks",
     "find_run",
     "find_toggle",
@@ -213,6 +220,8 @@ __all__ = [
     "rename_dataset",
     "reproduce",
     "require_model",
+    "results_document",
+    "results_text",
     "resume",
     "revive",
     "run_details",
@@ -233,6 +242,7 @@ __all__ = [
     "start_upload",
     "stop",
     "store_version",
+    "study_results",
     "submit",
     "submit_demo_ablation",
     "submit_repeats",
