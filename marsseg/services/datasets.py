@@ -18,7 +18,7 @@ from marsseg.data.cleaning import cleaning_report
 from marsseg.data.splits import Split, split_dataset
 from marsseg.errors import DatasetError, MarsSegError, NotFoundError
 from marsseg.services.lab import Lab
-from marsseg.store.records import DatasetRecord
+from marsseg.store.records import DatasetRecord, RunRecord
 from marsseg.store.texts import cut_name, tidy_name
 
 if TYPE_CHECKING:
@@ -227,10 +227,22 @@ def split_for(lab: Lab, config: RunConfig) -> Split:
 
 def split_summary(lab: Lab, config: DataConfig) -> list[SplitPart]:
     """Sizes of training, validation and test part with their big-rock counts."""
-    split = split_of(lab, config)
-    has_rock = dataset_tiles(lab, config.dataset).has_rock
+    return _parts(dataset_tiles(lab, config.dataset), split_of(lab, config))
+
+
+def split_of_run(lab: Lab, run: RunRecord) -> list[SplitPart]:
+    """The same for the tiles that a run was queued with, whatever was decided or renamed since.
+
+    Raises:
+        DatasetError: the imported files are gone or damaged.
+    """
+    arrays = _arrays(lab, lab.store.get_dataset(run.dataset_id))
+    return _parts(arrays, split_dataset(arrays, run.dropped_rows, run.config.data))
+
+
+def _parts(arrays: DatasetArrays, split: Split) -> list[SplitPart]:
     parts = {"training": split.train, "validation": split.validation, "test": split.test}
-    return [SplitPart(name, len(rows), int(has_rock[rows].sum())) for name, rows in parts.items()]
+    return [SplitPart(name, len(rows), int(arrays.has_rock[rows].sum())) for name, rows in parts.items()]
 
 
 def pixel_counts(lab: Lab, record: DatasetRecord) -> np.ndarray:

@@ -32,12 +32,16 @@ def find_rungs(configs: Sequence[RunConfig]) -> Rungs | None:
     shared: dict[str, Any] = {}
     for config, preset in zip(configs, presets, strict=True):
         shared |= changes(config, preset.config)
-    fits = all(
-        not changes(config, preset.config.with_values(shared))
-        for config, preset in zip(configs, presets, strict=True)
-    )
+    pairs = zip(configs, presets, strict=True)
+    fits = all(is_with(config, preset.config, shared) for config, preset in pairs)
     is_ladder = fits and len({preset.key for preset in presets}) == len(configs) > 1
     return Rungs(presets, shared) if is_ladder else None
+
+
+def is_with(config: RunConfig, start: RunConfig, shared: Mapping[str, Any]) -> bool:
+    """Whether a configuration is another with these values in place of its own."""
+    wanted, ours = {**start.flat(), **shared}, config.flat()
+    return all(ours[path] == value for path, value in wanted.items() if path not in _NOT_A_CHANGE)
 
 
 def changes(config: RunConfig, start: RunConfig) -> dict[str, Any]:

@@ -58,6 +58,8 @@ def _shared(results: StudyResults) -> list[str]:
 def _of_row(results: StudyResults, row: ResultRow) -> Iterator[Gap]:
     for run in row.unfinished:
         yield _unfinished(row, run)
+    if row.config.combine.is_on:
+        return  # it is repeated with its stages
     seeds = {run.seed for run in (*row.runs, *row.unfinished)}
     for seed in range(ENOUGH_SEEDS if len(seeds) < ENOUGH_SEEDS else 0):
         if seed not in seeds:

@@ -14,12 +14,17 @@ from marsseg.metrics import SPLITS, Decoding, Lens, Split, class_iou, mean_iou, 
 from marsseg.presets import LADDER, PRESETS, Preset
 from marsseg.services.comparing import Delta, RunGroup, deltas_to, group_runs
 from marsseg.services.lab import Lab
-from marsseg.services.ladder import Rungs, changes
+from marsseg.services.ladder import Rungs, changes, is_with
 from marsseg.statistics import mean_and_sd, welch_interval
 from marsseg.store.records import RunRecord, RunStatus, tiles_identity
 
 DECODING_OF: dict[Lens, Decoding] = {"terrain": "terrain_only", "course": "argmax", "strict": "argmax"}
 """Without background among the answers, the course lens is the terrain lens and the strict one senseless."""
+_BUDGET = tuple(
+    f"train.{name}"
+    for name in ("epochs", "batch_size", "learning_rate", "plateau_patience", "early_stop_patience")
+)
+"""Fields in which runs of a preset may differ and still be what it stands for, trained longer or shorter."""
 HEADLINE: tuple[Lens, Split] = ("terrain", "test")
 ENOUGH_SEEDS = 3
 
@@ -158,7 +163,7 @@ class RowReader:
     def find(self, name: str, rows: Sequence[ResultRow], shared: Mapping[str, object]) -> ResultRow | None:
         """A row by preset, run or fingerprint; None for a preset that was not trained.
 
-        Of a preset that was trained in several ways, those with the study's epochs come first, then those
+        Of a preset that was trained at several budgets, those with the study's epochs come first, then those
         with exactly its budget, then those with more repeats.
 
         Raises:
@@ -184,8 +189,8 @@ class RowReader:
         found: dict[str, tuple[bool, bool, int]] = {}
         for run in self._completed:
             changed = changes(run.config, preset.config)
-            if all(path.startswith("train.") or shared.get(path) == value for path, value in changed.items()):
-                same_budget = not changes(run.config, preset.config.with_values(dict(shared)))
+            if all(path in _BUDGET or shared.get(path) == value for path, value in changed.items()):
+                same_budget = is_with(run.config, preset.config, shared)
                 same_epochs = run.config.train.epochs == self._example.config.train.epochs
                 repeats = found.get(run.fingerprint, (False, False, 0))[2] + 1
                 found[run.fingerprint] = (same_epochs, same_budget, repeats)

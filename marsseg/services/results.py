@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from marsseg.errors import NotFoundError
 from marsseg.metrics import SPLITS
 from marsseg.presets import LADDER, Preset
-from marsseg.services.datasets import SplitPart, split_summary
+from marsseg.services.datasets import SplitPart, split_of_run
 from marsseg.services.lab import Lab
 from marsseg.services.ladder import Rungs, find_rungs
 from marsseg.services.result_rows import DECODING_OF, HEADLINE, Comparison, ResultRow, RowReader
@@ -42,7 +42,8 @@ class StudyResults:
         dropped_rows: of the dataset, those that its runs left out.
         rungs: what makes its rows the report's ladder; None if they are anything else.
         rows: of a ladder the report's order, else the order of the plan.
-        steps: each row against the one below it, or, where it is no ladder, against the first.
+        steps: each row against the one below it, where it is no ladder, against the first; of two stages,
+            what they make together against the second alone, which only the strict lens can tell apart.
         upside_down: pairs of rows in which the report's higher one scored lower here.
     """
 
@@ -56,6 +57,11 @@ class StudyResults:
     steps: tuple[Comparison, ...]
     upside_down: tuple[Comparison, ...]
     duel: Duel | None
+
+    @property
+    def has_stages(self) -> bool:
+        """Whether its last row combines the others."""
+        return self.rows[-1].config.combine.is_on
 
     @property
     def missing_rungs(self) -> tuple[Preset, ...]:
@@ -93,16 +99,15 @@ def study_results(
     if rungs:
         rows += reader.rungs_elsewhere(rungs)
         rows.sort(key=lambda row: LADDER.index(row.preset) if row.preset else 0)
-    pairs = itertools.pairwise(rows) if rungs else ((rows[0], row) for row in rows[1:])
     return StudyResults(
         study=record,
         key=_key(lab, record),
         dropped_rows=planned[0].dropped_rows,
         dataset=lab.store.get_dataset(planned[0].dataset_id),
-        split=tuple(split_summary(lab, planned[0].config.data)),
+        split=tuple(split_of_run(lab, planned[0])),
         rungs=rungs,
         rows=tuple(rows),
-        steps=tuple(reader.compare(above, below, *HEADLINE) for below, above in pairs),
+        steps=tuple(_steps(reader, rows, rungs)),
         upside_down=tuple(_upside_down(reader, rows)) if rungs else (),
         duel=None if against is None else _duel(reader, rows, rungs, (candidate, against)),
     )
@@ -127,6 +132,15 @@ def get_study(lab: Lab, key: str) -> StudyRecord:
 def _key(lab: Lab, study: StudyRecord) -> str:
     is_unique = [each.name for each in lab.store.list_studies()].count(study.name) == 1
     return study.name if is_unique and not study.name.isdigit() else str(study.id)
+
+
+def _steps(reader: RowReader, rows: Sequence[ResultRow], rungs: Rungs | None) -> Iterator[Comparison]:
+    lens, split = HEADLINE
+    pairs = itertools.pairwise(rows) if rungs else ((rows[0], row) for row in rows[1:])
+    if rows[-1].config.combine.is_on:
+        lens, pairs = "strict", itertools.pairwise(rows[-2:])
+    for below, above in pairs:
+        yield reader.compare(above, below, lens, split)
 
 
 def _upside_down(reader: RowReader, rows: Sequence[ResultRow]) -> list[Comparison]:

@@ -11,6 +11,7 @@ from marsseg.metrics import SPLITS, Lens, Split
 from marsseg.presets import LADDER
 from marsseg.services.board_formats import markdown_cell, markdown_table
 from marsseg.services.ladder import changes
+from marsseg.services.planning import TWO_STAGES_UNSEEN
 from marsseg.services.result_gaps import find_gaps
 from marsseg.services.result_rows import HEADLINE, Comparison, ResultRow
 from marsseg.services.result_setting import repeat_commands, results_command, setting
@@ -34,6 +35,7 @@ def results_text(results: StudyResults, out: str = "docs/results.md") -> str:
         "## Scores",
         _how_to_read(),
         _scores(results.rows),
+        *([TWO_STAGES_UNSEEN] if results.has_stages else []),
         "The other two lenses let the networks answer background too (argmax over all five classes). Course: "
         "labelled pixels, where an answer of background adds a fifth class of IoU 0; strict: all pixels, all "
         "five classes.",
@@ -41,7 +43,7 @@ def results_text(results: StudyResults, out: str = "docs/results.md") -> str:
         "IoU of each class on the test split, terrain lens:",
         _classes(results.rows),
         *(_order(results) if results.rungs else []),
-        "## Each row against the one below it" if results.rungs else "## Each row against the first",
+        f"## {_steps_title(results)}",
         _steps(results.steps),
         *(_duel(results.duel) if results.duel else []),
         *_missing(results),
@@ -139,8 +141,13 @@ def _noise(pair: Comparison) -> str:
     return "that is within seed noise" if low * high <= 0 else "that may be luck of the images"
 
 
+def _steps_title(results: StudyResults) -> str:
+    if results.has_stages:
+        return "Both stages against the second alone"
+    return "Each row against the one below it" if results.rungs else "Each row against the first"
+
+
 def _steps(steps: Sequence[Comparison]) -> str:
-    """Differences on the test split, terrain lens."""
     cells = [
         [
             step.ours.name,
@@ -152,12 +159,12 @@ def _steps(steps: Sequence[Comparison]) -> str:
         for step in steps
     ]
     table = _table(["Row", "Δ test, points", "Over images", "Over seeds", "Beyond noise"], cells)
-    return f"{_how_to_read_steps()}\n\n{table}" if cells else "There is only one row."
+    return f"{_how_to_read_steps(steps[0].lens)}\n\n{table}" if steps else "There is only one row."
 
 
-def _how_to_read_steps() -> str:
+def _how_to_read_steps(lens: Lens) -> str:
     return (
-        "Differences of the test score, terrain lens, in points (hundredths of IoU), with 95 % intervals. "
+        f"Differences of the test score, {lens} lens, in points (hundredths of IoU), with 95 % intervals. "
         "Over images: a paired bootstrap of the tiles that both were judged on. Over seeds: Welch's interval "
         "of the two means. A difference is beyond noise if both intervals leave out 0."
     )

@@ -282,3 +282,39 @@ def test_a_budget_is_recognised_whatever_it_changes(lab: Lab) -> None:
     assert [preset.key for preset in rungs.presets] == [preset.key for preset in LADDER]
     assert rungs.shared["model.filters"] == 4
     assert rungs.shared["train.ema"] is True
+
+
+def test_two_stages_are_told_by_the_strict_lens_against_the_second_alone(lab: Lab) -> None:
+    planned = services.plan_two_stages(config(), repeats=2)
+    _, runs = services.submit_study(lab, "Two", config(), planned)
+    for run in runs:
+        finish_queued(lab, run, error_rate=0.1 if run.config.combine.is_on else 0.3)
+    results = services.study_results(lab, "Two")
+    (step,) = results.steps
+    assert (step.ours.name, step.theirs.name, step.lens) == ("Two · combined", "Two · terrain", "strict")
+    assert step.images is not None
+    assert step.images[0] > 0
+    page = services.results_text(results)
+    assert services.TWO_STAGES_UNSEEN in page
+    assert "test score, strict lens" in section(page, "Both stages against the second alone")
+    commands = [gap.command for gap in services.find_gaps(results)]
+    assert commands == [f"python -m marsseg runs clone {runs[place].id} --seed 2" for place in (0, 1)]
+
+
+def test_the_split_is_that_of_the_runs_whatever_was_decided_and_renamed_since(lab: Lab) -> None:
+    finish_ladder(lab, repeats=1)
+    before = services.study_results(lab, "1").split
+    group = services.dataset_report(lab, DATASET).groups[0]
+    services.keep_group(lab, DATASET, group.id, keep=True)
+    services.rename_dataset(lab, DATASET, "stripes")
+    results = services.study_results(lab, "1")
+    assert results.split == before
+    assert "66 pairs, 60 of them kept" in services.results_text(results)
+
+
+def test_runs_of_a_preset_with_another_recipe_do_not_stand_for_it(lab: Lab) -> None:
+    finish_ladder(lab, repeats=1)
+    finish_run(lab, get_preset("notebook").config.with_values({**BUDGET, "train.ema": True}))
+    duel = services.study_results(lab, "1", against="notebook").duel
+    assert duel is not None
+    assert duel.theirs is None
