@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from marsseg.config import RunConfig
 from marsseg.presets import PRESETS
+from marsseg.services.ladder import changes
 from marsseg.services.result_rows import ResultRow
 from marsseg.services.results import StudyResults
 from marsseg.store.records import RunRecord, RunStatus
@@ -27,17 +30,34 @@ class Gap:
 
 def find_gaps(results: StudyResults) -> list[Gap]:
     """What has to run before every number is there, with `ENOUGH_SEEDS` seeds."""
-    gaps = [gap for row in results.rows for gap in _of_row(results, row)]
+    gaps = [_unfinished(row, run) for row in results.rows for run in row.unfinished]
+    if results.has_stages:
+        gaps += _seeds_of_stages(results)
+    else:
+        gaps += [gap for row in results.rows for gap in _seeds_of_row(results, row)]
     for preset in results.missing_rungs:
         sentence = f"{preset.title} was not trained."
-        gaps.append(Gap(sentence, study_command(results, preset.key)))
+        gaps.append(Gap(sentence, preset_command(results, preset.key)))
     return gaps + list(_of_duel(results))
 
 
-def study_command(results: StudyResults, preset: str) -> str:
-    """Trains a preset at the study's budget, with repeats."""
-    words = ["study", "--preset", preset, *_shared(results), "--repeats", str(ENOUGH_SEEDS)]
-    return command(*words)
+def preset_command(results: StudyResults, preset: str, first_seed: int = 0, seeds: int = ENOUGH_SEEDS) -> str:
+    """Trains a preset at the study's budget with some seeds."""
+    start = {"train.seed": first_seed} if first_seed else {}
+    if seeds == 1:
+        return command("train", "--preset", preset, *_shared(results), "--seed", str(first_seed))
+    return command(
+        "study", "--preset", preset, *_shared(results), *assignments(start), "--repeats", str(seeds)
+    )
+
+
+def stages_command(results: StudyResults, first_seed: int, seeds: int) -> str:
+    """Trains and combines both stages with some seeds."""
+    own = changes(results.study.baseline, RunConfig()) | ({"train.seed": first_seed} if first_seed else {})
+    return command(
+        *("study", "--preset", "default", "--two-stages", "--name", results.study.name),
+        *("--dataset", results.dataset.name, *assignments(own), "--repeats", str(seeds)),
+    )
 
 
 def command(*words: str) -> str:
@@ -55,21 +75,43 @@ def _shared(results: StudyResults) -> list[str]:
     return ["--dataset", results.dataset.name, *assignments(shared)]
 
 
-def _of_row(results: StudyResults, row: ResultRow) -> Iterator[Gap]:
-    for run in row.unfinished:
-        yield _unfinished(row, run)
-    if row.config.combine.is_on:
-        return  # it is repeated with its stages
+def _seeds_of_stages(results: StudyResults) -> Iterator[Gap]:
+    for first, last in _spans(_missing_seeds(results.rows[-1])):
+        count = last - first + 1
+        yield Gap(f"Both stages lack {_seed_words(first, last)}.", stages_command(results, first, count))
+
+
+def _seeds_of_row(results: StudyResults, row: ResultRow) -> Iterator[Gap]:
+    """One gap for seeds in a row where a preset is there to start from, else one for each."""
+    for first, last in _spans(_missing_seeds(row)):
+        if row.preset is not None:
+            line = preset_command(results, row.preset.key, first, last - first + 1)
+            yield Gap(f"{row.name} lacks {_seed_words(first, last)}.", line)
+            continue
+        example = (*row.runs, *row.unfinished)[0]
+        for seed in range(first, last + 1):
+            line = command("runs", "clone", example.id, "--seed", str(seed))
+            yield Gap(f"{row.name} lacks seed {seed}.", line)
+
+
+def _missing_seeds(row: ResultRow) -> list[int]:
+    """The lowest seeds that make it enough."""
     seeds = {run.seed for run in (*row.runs, *row.unfinished)}
-    for seed in range(ENOUGH_SEEDS if len(seeds) < ENOUGH_SEEDS else 0):
-        if seed not in seeds:
-            yield Gap(f"{row.name} has no run with seed {seed}.", _repeat(results, row, seed))
+    unused = (seed for seed in itertools.count() if seed not in seeds)
+    return list(itertools.islice(unused, max(0, ENOUGH_SEEDS - len(seeds))))
 
 
-def _repeat(results: StudyResults, row: ResultRow, seed: int) -> str:
-    if row.preset is not None:
-        return command("train", "--preset", row.preset.key, *_shared(results), "--seed", str(seed))
-    return command("runs", "clone", (*row.runs, *row.unfinished)[0].id, "--seed", str(seed))
+def _spans(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """First and last of each run of consecutive numbers."""
+    for _, span in itertools.groupby(enumerate(numbers), key=lambda place: place[1] - place[0]):
+        members = [number for _, number in span]
+        yield members[0], members[-1]
+
+
+def _seed_words(first: int, last: int) -> str:
+    if first == last:
+        return f"seed {first}"
+    return f"seeds {first}{' and ' if last == first + 1 else ' to '}{last}"
 
 
 def _unfinished(row: ResultRow, run: RunRecord) -> Gap:
@@ -91,7 +133,7 @@ def _of_duel(results: StudyResults) -> Iterator[Gap]:
             title = PRESETS[name].title
             yield Gap(
                 f"{title} ({name}) was not trained on {results.dataset.name}.",
-                study_command(results, name),
+                preset_command(results, name),
             )
         elif side not in results.rows:
-            yield from _of_row(results, side)
+            yield from _seeds_of_row(results, side)

@@ -12,7 +12,7 @@ from marsseg.services.board_formats import markdown_table
 from marsseg.services.lab import DEMO_DATASET
 from marsseg.services.ladder import changes
 from marsseg.services.reproducing import training_command
-from marsseg.services.result_gaps import assignments, command
+from marsseg.services.result_gaps import assignments, command, stages_command
 from marsseg.services.result_rows import ResultRow
 from marsseg.services.results import StudyResults
 from marsseg.store.records import RunRecord
@@ -65,8 +65,8 @@ def results_command(results: StudyResults, out: str) -> str:
 def _sentence(results: StudyResults, runs: list[RunRecord]) -> str:
     what = "The ladder of the origin report" if results.rungs else "A study"
     rows = "1 configuration" if len(results.rows) == 1 else f"{len(results.rows)} configurations"
-    seconds = sum(run.train_seconds or 0 for run in runs)
-    return f"{what}: {rows}, {len(runs)} runs with scores, {seconds / 60:.0f} minutes of training in all."
+    minutes = sum(run.train_seconds or 0 for run in runs) / 60
+    return f"{what}: {rows}, {len(runs)} runs with scores, {minutes:.0f} min of training in all."
 
 
 def _dataset(results: StudyResults) -> str:
@@ -155,15 +155,17 @@ def _dataset_commands(results: StudyResults) -> Iterator[str]:
 
 
 def _study_commands(results: StudyResults) -> Iterator[str]:
-    if results.rungs is None:
+    repeats = max(len({run.seed for run in (*row.runs, *row.unfinished)}) for row in results.rows)
+    if results.rungs is not None:
+        yield command(
+            *("study", "--ladder", "--name", results.study.name, "--dataset", results.dataset.name),
+            *(*assignments(results.rungs.shared), "--repeats", str(repeats)),
+        )
+    elif results.has_stages:
+        yield stages_command(results, 0, repeats)
+    else:
         for row in results.rows:
             yield from _row_commands(results, row)
-        return
-    repeats = max(len({run.seed for run in (*row.runs, *row.unfinished)}) for row in results.rows)
-    yield command(
-        *("study", "--ladder", "--name", results.study.name, "--dataset", results.dataset.name),
-        *(*assignments(results.rungs.shared), "--repeats", str(repeats)),
-    )
 
 
 def _row_commands(results: StudyResults, row: ResultRow) -> Iterator[str]:

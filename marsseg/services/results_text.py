@@ -125,9 +125,8 @@ def _upside_down(pair: Comparison) -> str:
 
 
 def _intervals(pair: Comparison) -> str:
-    images = _interval(pair.images)
-    seeds = _interval(pair.seeds)
-    return f"over images {images}, over seeds {seeds}"
+    images, seeds = _interval(pair.images), _interval(pair.seeds)
+    return f"over images {images}" + (f", over seeds {seeds}" if pair.seeds else "")
 
 
 def _noise(pair: Comparison) -> str:

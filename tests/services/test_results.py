@@ -198,7 +198,7 @@ def test_what_is_missing_is_said_with_the_command_that_gets_it(lab: Lab) -> None
     assert told["Ladder 6: + Squeeze-and-Excitation, seed 0 is at work."].endswith(f"runs show {runs[5].id}")
     assert told["Ladder 1: U-Net, cross-entropy, seed 1 waits in the queue."].endswith("--idle-seconds 60")
     overrides = "--set train.epochs=3 --set train.batch_size=4 --set train.learning_rate=0.001"
-    assert told["Ladder 2: + focal loss has no run with seed 2."] == (
+    assert told["Ladder 2: + focal loss lacks seed 2."] == (
         f"python -m marsseg train --preset ladder-2 --dataset bands {overrides} --seed 2"
     )
     assert told["Authors' notebook (notebook) was not trained on bands."] == (
@@ -297,8 +297,26 @@ def test_two_stages_are_told_by_the_strict_lens_against_the_second_alone(lab: La
     page = services.results_text(results)
     assert services.TWO_STAGES_UNSEEN in page
     assert "test score, strict lens" in section(page, "Both stages against the second alone")
-    commands = [gap.command for gap in services.find_gaps(results)]
-    assert commands == [f"python -m marsseg runs clone {runs[place].id} --seed 2" for place in (0, 1)]
+    (gap,) = services.find_gaps(results)
+    assert gap.sentence == "Both stages lack seed 2."
+    again = "--two-stages --name Two --dataset bands --set train.batch_size=4"
+    assert gap.command.endswith(f"{again} --set train.seed=2 --repeats 1")
+    assert f"{again} --repeats 2" in section(page, "How to repeat it")
+
+
+def test_seeds_that_are_missing_together_take_one_command(lab: Lab) -> None:
+    finish_ladder(lab, repeats=1)
+    finish_run(lab, at_budget(LADDER[1].config).with_values({"train.seed": 1}))
+    finish_run(lab, at_budget(LADDER[2].config).with_values({"train.seed": 2}))
+    told = missing(lab)
+    overrides = (
+        "--dataset bands --set train.epochs=3 --set train.batch_size=4 --set train.learning_rate=0.001"
+    )
+    assert told["Ladder 1: U-Net, cross-entropy lacks seeds 1 and 2."] == (
+        f"python -m marsseg study --preset ladder-1 {overrides} --set train.seed=1 --repeats 2"
+    )
+    assert told["Ladder 2: + focal loss lacks seed 2."].endswith(f"{overrides} --seed 2")
+    assert told["Ladder 3: + class weights lacks seed 1."].endswith(f"{overrides} --seed 1")
 
 
 def test_the_split_is_that_of_the_runs_whatever_was_decided_and_renamed_since(lab: Lab) -> None:
