@@ -5,40 +5,17 @@ from __future__ import annotations
 import itertools
 import re
 import statistics
-from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.metrics import jaccard_score
 
 from marsseg import services
-from marsseg.config import RunConfig
 from marsseg.errors import NotFoundError
 from marsseg.presets import LADDER, get_preset
 from marsseg.services.lab import Lab
-from marsseg.store.records import RunRecord, RunStatus
-from tests.support.labs import DATASET, config, finish_queued, finish_run, start_run
-
-BUDGET = {"data.dataset": DATASET, "train.epochs": 3, "train.batch_size": 4, "train.learning_rate": 1e-3}
-RATES = (0.40, 0.32, 0.36, 0.20, 0.15, 0.10)
-"""Share of wrong pixels by row: the report's second and third row change places."""
-
-
-def at_budget(run: RunConfig) -> RunConfig:
-    return run.with_values(BUDGET)
-
-
-def queue_ladder(lab: Lab, repeats: int = 3, name: str = "Report ladder") -> list[RunRecord]:
-    planned = services.plan_ladder(at_budget, repeats)
-    return services.submit_study(lab, name, planned[0].config, planned, services.Wishes(threads=2))[1]
-
-
-def finish_ladder(lab: Lab, repeats: int = 3) -> list[RunRecord]:
-    runs = queue_ladder(lab, repeats)
-    return [
-        finish_queued(lab, run, error_rate=RATES[place % 6] + 0.01 * run.seed)
-        for place, run in enumerate(runs)
-    ]
+from tests.support.labs import DATASET, config, finish_queued, finish_run
+from tests.support.ladders import BUDGET, at_budget, finish_ladder, queue_ladder, section, text_of
 
 
 def test_scores_agree_with_scikit_learn_and_spread_over_seeds(lab: Lab) -> None:
@@ -55,14 +32,6 @@ def test_scores_agree_with_scikit_learn_and_spread_over_seeds(lab: Lab) -> None:
     line = next(line for line in text_of(lab).splitlines() if line.startswith("| Ladder 4"))
     assert f"{statistics.mean(singles):.3f} ± {statistics.stdev(singles):.3f} |" in line
     assert "| 12,345 | 0.1 | 3 |" in line
-
-
-def text_of(lab: Lab, study: str = "Report ladder", **asked: str) -> str:
-    return services.results_text(services.study_results(lab, study, **asked))
-
-
-def section(text: str, title: str) -> str:
-    return text.split(f"## {title}\n")[1].split("\n## ", maxsplit=1)[0]
 
 
 def test_the_same_store_gives_the_same_text(lab: Lab) -> None:
@@ -179,52 +148,6 @@ def test_sides_may_be_presets_runs_and_fingerprints(lab: Lab) -> None:
         services.study_results(lab, "Report ladder", against="nobody")
 
 
-def missing(lab: Lab, **asked: Any) -> dict[str, str]:
-    gaps = services.find_gaps(services.study_results(lab, "Report ladder", **asked))
-    return {gap.sentence: gap.command for gap in gaps}
-
-
-def test_what_is_missing_is_said_with_the_command_that_gets_it(lab: Lab) -> None:
-    runs = queue_ladder(lab, repeats=2)
-    for run in runs[:4]:
-        finish_queued(lab, run)
-    failed, token = start_run(lab, runs[4].id)
-    lab.store.finish(failed.id, token, RunStatus.FAILED, "Loss became NaN in epoch 2.")
-    start_run(lab, runs[5].id)
-    told = missing(lab, against="notebook")
-    assert told["Ladder 5: + skip gate, seed 0 is failed: Loss became NaN in epoch 2."] == (
-        f"python -m marsseg runs resume {runs[4].id} --wait"
-    )
-    assert told["Ladder 6: + Squeeze-and-Excitation, seed 0 is at work."].endswith(f"runs show {runs[5].id}")
-    assert told["Ladder 1: U-Net, cross-entropy, seed 1 waits in the queue."].endswith("--idle-seconds 60")
-    overrides = "--set train.epochs=3 --set train.batch_size=4 --set train.learning_rate=0.001"
-    assert told["Ladder 2: + focal loss lacks seed 2."] == (
-        f"python -m marsseg train --preset ladder-2 --dataset bands {overrides} --seed 2"
-    )
-    assert told["Authors' notebook (notebook) was not trained on bands."] == (
-        f"python -m marsseg study --preset notebook --dataset bands {overrides} --repeats 3"
-    )
-    page = text_of(lab, against="notebook")
-    assert all(command in section(page, "What is missing") for command in told.values())
-    assert "| Ladder 5: + skip gate | – | – | 0 | – | – |" in page
-    assert "Without a test score: Ladder 5: + skip gate, Ladder 6: + Squeeze-and-Excitation." in page
-
-
-def test_repeats_and_rows_that_were_trained_later_count(lab: Lab) -> None:
-    planned = services.plan_ladder(at_budget, 2)[:-1]  # the top row was left out with the second seed
-    del planned[5]
-    for run in services.submit_study(lab, "Report ladder", planned[0].config, planned)[1]:
-        finish_queued(lab, run)
-    assert "Ladder 6: + Squeeze-and-Excitation was not trained." in missing(lab)
-    for preset in LADDER:
-        for seed in range(3):
-            if preset is LADDER[5] or seed == 2:
-                finish_run(lab, at_budget(preset.config).with_values({"train.seed": seed}))
-    assert not missing(lab)
-    assert [len(row.runs) for row in services.study_results(lab, "Report ladder").rows] == [3] * 6
-    assert "## What is missing" not in text_of(lab)
-
-
 def test_archived_runs_are_out_of_sight(lab: Lab) -> None:
     runs = finish_ladder(lab)
     services.archive(lab, [run.id for run in runs[12:]])
@@ -302,21 +225,6 @@ def test_two_stages_are_told_by_the_strict_lens_against_the_second_alone(lab: La
     again = "--two-stages --name Two --dataset bands --set train.batch_size=4"
     assert gap.command.endswith(f"{again} --set train.seed=2 --repeats 1")
     assert f"{again} --repeats 2" in section(page, "How to repeat it")
-
-
-def test_seeds_that_are_missing_together_take_one_command(lab: Lab) -> None:
-    finish_ladder(lab, repeats=1)
-    finish_run(lab, at_budget(LADDER[1].config).with_values({"train.seed": 1}))
-    finish_run(lab, at_budget(LADDER[2].config).with_values({"train.seed": 2}))
-    told = missing(lab)
-    overrides = (
-        "--dataset bands --set train.epochs=3 --set train.batch_size=4 --set train.learning_rate=0.001"
-    )
-    assert told["Ladder 1: U-Net, cross-entropy lacks seeds 1 and 2."] == (
-        f"python -m marsseg study --preset ladder-1 {overrides} --set train.seed=1 --repeats 2"
-    )
-    assert told["Ladder 2: + focal loss lacks seed 2."].endswith(f"{overrides} --seed 2")
-    assert told["Ladder 3: + class weights lacks seed 1."].endswith(f"{overrides} --seed 1")
 
 
 def test_the_split_is_that_of_the_runs_whatever_was_decided_and_renamed_since(lab: Lab) -> None:
