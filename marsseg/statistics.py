@@ -73,6 +73,33 @@ def mean_and_sd(values: Sequence[float]) -> tuple[float, float | None]:
     return float(np.mean(known)), float(np.std(known, ddof=1)) if len(known) > 1 else None
 
 
+def welch_interval(
+    ours: Sequence[float], theirs: Sequence[float], *, confidence: float = 0.95
+) -> tuple[float, float] | None:
+    """Interval of the difference of two means over repeats, whose deviations may differ (Welch 1947).
+
+    It says how far the difference could be luck of the seeds. With few repeats it is wide, and should be.
+
+    Returns:
+        Low and high end; None if a side has fewer than two numbers.
+    """
+    sides = [np.array([value for value in side if not math.isnan(value)]) for side in (ours, theirs)]
+    if min(map(len, sides)) < 2:
+        return None
+    first, second = (float(np.var(side, ddof=1)) / len(side) for side in sides)
+    delta = float(np.mean(sides[0]) - np.mean(sides[1]))
+    if not first + second:
+        return delta, delta
+    # Imported here: pages wait for what they import, and few of them ask.
+    from scipy.special import stdtrit
+
+    freedom = (first + second) ** 2 / sum(
+        variance**2 / (len(side) - 1) for variance, side in zip((first, second), sides, strict=True)
+    )
+    reach = float(stdtrit(freedom, 0.5 + confidence / 2)) * math.sqrt(first + second)
+    return delta - reach, delta + reach
+
+
 def paired_difference(
     ours: Sequence[Judged],
     theirs: Sequence[Judged],

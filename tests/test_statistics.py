@@ -10,7 +10,7 @@ from scipy import stats
 from marsseg import statistics
 from marsseg.errors import MarsSegError
 from marsseg.metrics import mean_iou
-from marsseg.statistics import Difference, common_images, mean_and_sd, paired_difference
+from marsseg.statistics import Difference, common_images, mean_and_sd, paired_difference, welch_interval
 
 
 @dataclass(frozen=True)
@@ -172,3 +172,17 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
 def test_what_cannot_be_compared_is_refused_with_a_sentence(ours, theirs, sentence):
     with pytest.raises(MarsSegError, match=sentence):
         paired_difference([ours], [theirs], "terrain")
+
+
+def test_an_interval_over_seeds_is_welchs():
+    ours, theirs = [0.51, 0.55, 0.53, math.nan], [0.41, 0.50]
+    expected = stats.ttest_ind(ours[:3], theirs, equal_var=False).confidence_interval(0.95)
+    assert welch_interval(ours, theirs) == pytest.approx((expected.low, expected.high))
+    narrow = stats.ttest_ind(ours[:3], theirs, equal_var=False).confidence_interval(0.5)
+    assert welch_interval(ours, theirs, confidence=0.5) == pytest.approx((narrow.low, narrow.high))
+
+
+def test_a_single_seed_has_no_interval_and_seeds_that_agree_have_a_point():
+    assert welch_interval([0.5], [0.4, 0.5]) is None
+    assert welch_interval([0.5, math.nan], [0.4, 0.5]) is None
+    assert welch_interval([0.5, 0.5], [0.4, 0.4]) == pytest.approx((0.1, 0.1))

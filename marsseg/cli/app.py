@@ -8,7 +8,20 @@ import typer
 from typer.core import TyperGroup
 
 from marsseg import __version__
-from marsseg.cli import board, combine, datasets, db, presets, queue, runs, scheduler, study, train, use
+from marsseg.cli import (
+    board,
+    combine,
+    datasets,
+    db,
+    presets,
+    queue,
+    results,
+    runs,
+    scheduler,
+    study,
+    train,
+    use,
+)
 from marsseg.cli.output import complain
 from marsseg.errors import ConfigError, MarsSegError
 
@@ -56,6 +69,7 @@ app.command("study")(study.study)
 app.add_typer(runs.app, name="runs")
 app.add_typer(queue.app, name="queue")
 app.command("leaderboard")(board.leaderboard)
+app.command("results")(results.results)
 app.command("segment")(use.segment)
 app.command("submission")(use.submission)
 app.add_typer(presets.app, name="presets")

@@ -19,7 +19,6 @@ from marsseg.services.datasets import (
     OutlierGroupView,
     SplitPart,
     add_dataset,
-    add_demo,
     dataset_report,
     dataset_tiles,
     keep_group,
@@ -30,6 +29,7 @@ from marsseg.services.datasets import (
     split_of,
     split_summary,
 )
+from marsseg.services.demo import add_demo
 from marsseg.services.documents import dataset_document, run_document, run_summary, timeline
 from marsseg.services.handling import (
     Deletion,
@@ -82,6 +82,10 @@ from marsseg.services.planning import (
 from marsseg.services.pooling import FoldState
 from marsseg.services.previewing import RunPreview, preview
 from marsseg.services.reproducing import Reproduction, reproduce
+from marsseg.services.result_gaps import Gap, find_gaps
+from marsseg.services.results import StudyResults, study_results
+from marsseg.services.results_document import results_document
+from marsseg.services.results_text import results_text
 from marsseg.services.runs import (
     Previews,
     RunDetails,
@@ -129,6 +133,7 @@ __all__ = [
     "Deletion",
     "Delta",
     "FoldState",
+    "Gap",
     "ImportJob",
     "Lab",
     "LabHealth",
@@ -148,6 +153,7 @@ __all__ = [
     "SegmentedImage",
     "SplitPart",
     "Stray",
+    "StudyResults",
     "TileView",
     "Toggle",
     "TornGroup",
@@ -177,6 +183,7 @@ __all__ = [
     "dismiss_import",
     "extend",
     "filter_board",
+    "find_gaps",
     "find_leaks",
     "find_run",
     "find_toggle",
@@ -215,6 +222,8 @@ __all__ = [
     "rename_dataset",
     "reproduce",
     "require_model",
+    "results_document",
+    "results_text",
     "resume",
     "revive",
     "run_details",
@@ -235,6 +244,7 @@ __all__ = [
     "start_upload",
     "stop",
     "store_version",
+    "study_results",
     "submit",
     "submit_demo_ablation",
     "submit_repeats",

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import re
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, get_args
 
 from marsseg.classes import CLASS_NAMES
@@ -168,14 +169,26 @@ def _plain(value: float | None) -> float | None:
 
 
 def _markdown(board: Leaderboard) -> str:
-    header = board_columns(board)
-    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
-    lines += ["| " + " | ".join(_markdown_cell(cell) for cell in row) + " |" for row in board_cells(board)]
-    lines += ["", _markdown_cell(_sentence(board))]
-    return "\n".join(lines) + "\n"
+    table = markdown_table(board_columns(board), board_cells(board))
+    return f"{table}\n\n{markdown_cell(_sentence(board))}\n"
 
 
-def _markdown_cell(cell: str) -> str:
+def markdown_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Collection[str] = ()
+) -> str:
+    """A table of plain cells, which stay as they are whatever they hold.
+
+    Args:
+        right: titles of the columns that are aligned to the right.
+    """
+    lines = [[markdown_cell(cell) for cell in line] for line in (header, *rows)]
+    titles, *body = ["| " + " | ".join(line) + " |" for line in lines]
+    rule = "|" + "".join(" ---: |" if title in right else " --- |" for title in header)
+    return "\n".join([titles, rule, *body])
+
+
+def markdown_cell(cell: str) -> str:
+    """Text on one line that Markdown shows letter by letter."""
     flat = " ".join(cell.split())
     return "".join(f"\\{character}" if character in r"\|*_`<[$" else character for character in flat)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,15 +17,14 @@ from marsseg.data.arrays import DatasetArrays, open_arrays
 from marsseg.data.cleaning import cleaning_report
 from marsseg.data.splits import Split, split_dataset
 from marsseg.errors import DatasetError, MarsSegError, NotFoundError
-from marsseg.services.lab import DEMO_DATASET, Lab
-from marsseg.store.records import DatasetRecord
+from marsseg.services.lab import Lab
+from marsseg.store.records import DatasetRecord, RunRecord
 from marsseg.store.texts import cut_name, tidy_name
 
 if TYPE_CHECKING:
     from marsseg.data.importing import ImportedDataset
 
 Progress = Callable[[float, str], None]
-_DEMO_SOURCE = "built-in procedural terrain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,24 +119,6 @@ def add_dataset(
         return AddedDataset(known, already_there=True, restored=not imported.already_there)
     final = wanted or unused_name(lab, path.stem or path.name)
     return _register(lab, imported, final, source or str(path))
-
-
-def add_demo(lab: Lab, progress: Progress | None = None) -> AddedDataset:
-    """Draw the built-in demo terrain and import it; if its files are gone or damaged, they are made anew."""
-    # Imported here: only the first start needs it.
-    from marsseg.data.demo import DEMO_FRAME_SIZE, write_demo_dataset
-
-    with tempfile.TemporaryDirectory(prefix="marsseg-demo-") as folder:
-        path = Path(folder) / "demo.npz"
-        write_demo_dataset(path)
-        return add_dataset(
-            lab,
-            path,
-            name=DEMO_DATASET,
-            frame_size=DEMO_FRAME_SIZE,
-            progress=progress,
-            source=_DEMO_SOURCE,
-        )
 
 
 def _register(lab: Lab, imported: ImportedDataset, name: str, source: str) -> AddedDataset:
@@ -247,10 +227,22 @@ def split_for(lab: Lab, config: RunConfig) -> Split:
 
 def split_summary(lab: Lab, config: DataConfig) -> list[SplitPart]:
     """Sizes of training, validation and test part with their big-rock counts."""
-    split = split_of(lab, config)
-    has_rock = dataset_tiles(lab, config.dataset).has_rock
+    return _parts(dataset_tiles(lab, config.dataset), split_of(lab, config))
+
+
+def split_of_run(lab: Lab, run: RunRecord) -> list[SplitPart]:
+    """The same for the tiles that a run was queued with, whatever was decided or renamed since.
+
+    Raises:
+        DatasetError: the imported files are gone or damaged.
+    """
+    arrays = _arrays(lab, lab.store.get_dataset(run.dataset_id))
+    return _parts(arrays, split_dataset(arrays, run.dropped_rows, run.config.data))
+
+
+def _parts(arrays: DatasetArrays, split: Split) -> list[SplitPart]:
     parts = {"training": split.train, "validation": split.validation, "test": split.test}
-    return [SplitPart(name, len(rows), int(has_rock[rows].sum())) for name, rows in parts.items()]
+    return [SplitPart(name, len(rows), int(arrays.has_rock[rows].sum())) for name, rows in parts.items()]
 
 
 def pixel_counts(lab: Lab, record: DatasetRecord) -> np.ndarray:

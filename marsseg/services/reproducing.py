@@ -45,12 +45,17 @@ def reproduce(lab: Lab, run_id: str) -> Reproduction:
     run = get_run(lab, run_id)
     dataset = lab.store.get_dataset(run.dataset_id)
     return Reproduction(
-        command=shlex.join(_combining(run) if run.config.combine.is_on else _training(run, dataset.sha256)),
+        command=training_command(run, dataset.sha256[:_SHA_DIGITS]),
         commit=run.provenance.get("git_commit"),
         dirty=bool(run.provenance.get("git_dirty")),
         dataset_sha256=dataset.sha256,
         notes=tuple(_notes(lab, run, dataset.dropped_rows)),
     )
+
+
+def training_command(run: RunRecord, dataset: str) -> str:
+    """What makes a run again, for a shell; `dataset` is a name, or first digits of the checksum."""
+    return shlex.join(_combining(run) if run.config.combine.is_on else _training(run, dataset))
 
 
 def _combining(run: RunRecord) -> list[str]:
@@ -59,9 +64,9 @@ def _combining(run: RunRecord) -> list[str]:
     return [*words, *(["--flips"] if combination.flips else []), "--wait"]
 
 
-def _training(run: RunRecord, sha256: str) -> list[str]:
+def _training(run: RunRecord, dataset: str) -> list[str]:
     words = ["python", "-m", "marsseg", "train", "--preset", "default", "--wait"]
-    words += ["--dataset", sha256[:_SHA_DIGITS], "--seed", str(run.seed)]
+    words += ["--dataset", dataset, "--seed", str(run.seed)]
     if run.threads is not None:
         words += ["--threads", str(run.threads)]
     for path, value in _changes(run.config).items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from marsseg.config import RunConfig, describe
 from marsseg.config.describe import UNCHANGED
@@ -48,7 +49,14 @@ def plan_seconds(lab: Lab, planned: Sequence[PlannedRun]) -> float:
     training = [run.config for run in planned if not run.combines]
     repeats = Counter(config.fingerprint("") for config in training)
     once = {config.fingerprint(""): config for config in training}
-    return sum(repeats[key] * preview(lab, config).seconds_total for key, config in once.items())
+    version = lab.store.version()
+    return sum(repeats[key] * _seconds(lab, config, version) for key, config in once.items())
+
+
+@lru_cache(maxsize=512)
+def _seconds(lab: Lab, config: RunConfig, version: int) -> float:  # noqa: ARG001
+    """Once for each version of the store, since a page asks again for forty runs at every click."""
+    return preview(lab, config).seconds_total
 
 
 def submit_study(

@@ -22,6 +22,13 @@ from marsseg.store.store import RunStore
 from tests.support.terrain import write_course_file
 
 DATASET = "bands"
+PROVENANCE = {
+    "python": "3.12.1",
+    "packages": {"tensorflow": "2.20.0", "keras": "3.15.0"},
+    "platform": "Some-Linux-on-two-cores",
+    "git_commit": "0123456789abcdef0123456789abcdef01234567",
+    "git_dirty": True,
+}
 
 
 def make_lab(home: Path, *, tiles: int = 60) -> Lab:
@@ -56,11 +63,24 @@ def finish_run(
 ) -> RunRecord:
     """Take a run through all its states and write what a worker writes."""
     queued = queue_run(lab, run_config, name)
+    return finish_queued(lab, queued, error_rate=error_rate, epochs=epochs, status=status)
+
+
+def finish_queued(
+    lab: Lab,
+    queued: RunRecord,
+    *,
+    error_rate: float = 0.2,
+    epochs: int = 3,
+    status: RunStatus = RunStatus.COMPLETED,
+) -> RunRecord:
+    """Take the next queued run through all its states."""
     run, token = start_run(lab, queued.id)
     for epoch in range(1, epochs + 1):
         lab.store.add_epoch(run.id, token, epoch_record(epoch, error_rate))
     _write_predictions(lab, run, token, error_rate)
-    lab.store.record_facts(run.id, token, parameters=12_345, class_weights=(0.0, 1.0, 1.0, 1.0, 1.0))
+    weights = (0.0, 1.0, 1.0, 1.0, 1.0)
+    lab.store.record_facts(run.id, token, parameters=12_345, class_weights=weights, provenance=PROVENANCE)
     lab.store.finish(run.id, token, status, f"{epochs} epochs", best_epoch=epochs or None)
     return lab.store.get_run(run.id)
 
