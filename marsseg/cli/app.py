@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -46,6 +49,9 @@ class LabGroup(TyperGroup):
         except BrokenPipeError:
             raise  # whoever read our output went away; nothing to say
         except OSError as error:
+            if error.filename is None and error.errno == errno.ENOSPC:
+                complain("The output cannot be written: there is no space left where it goes.")
+                raise typer.Exit(BAD_INPUT) from error
             if error.filename is None:
                 raise
             complain(f"{error.filename} cannot be used: {error.strerror}.")
@@ -93,6 +99,14 @@ def _root(
     pass
 
 
+def _open_what_is_closed() -> None:
+    """Give the streams that a shell closed (`>&-`) nobody to speak to; Python leaves them None."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 - open until the process ends
+
+
 def main() -> None:
     """Run the command line and exit."""
+    _open_what_is_closed()
     app(prog_name="python -m marsseg")

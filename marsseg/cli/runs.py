@@ -40,12 +40,13 @@ def list_runs(
     if as_json:
         print_json([services.run_summary(run) for run in runs])
         return
+    done = services.epochs_done(lab)
     rows = [
         [
             r.id,
             r.name,
             str(r.status),
-            _epochs(r),
+            _epochs(r, done.get(r.id, 0)),
             r.dataset_name,
             moment(r.created_at),
             duration(r.train_seconds),
@@ -150,8 +151,9 @@ def _status(word: str) -> RunStatus:
         raise NotFoundError(f"There is no state {word!r}; choose one of {known}.") from error
 
 
-def _epochs(run: RunRecord) -> str:
-    """How far a run is; before its worker knows, of as many as its configuration says."""
-    if run.progress is None or run.config.combine.is_on:
+def _epochs(run: RunRecord, done: int) -> str:
+    """The epoch that a run is in; of one that does not run, how many it has completed."""
+    if run.config.combine.is_on or (run.launches == 0 and not run.status.is_active):
         return UNKNOWN
-    return f"{run.progress.epoch}/{run.progress.epochs or run.config.train.epochs}"
+    at = run.progress.epoch if run.progress and run.status.is_active else 0
+    return f"{max(at, done)}/{run.config.train.epochs}"

@@ -10,6 +10,7 @@ from marsseg.errors import MarsSegError
 from marsseg.execution.devices import slot_count
 from marsseg.execution.launch import last_log_line, launch_scheduler
 from marsseg.execution.lease import SCHEDULER_LAUNCH, find_holder, holder_of, own_name, take_lease
+from marsseg.execution.processes import is_suspended
 from marsseg.execution.watch import Watch
 from marsseg.identity import is_alive
 from marsseg.settings import Settings
@@ -90,10 +91,12 @@ def settle(settings: Settings, store: RunStore) -> list[str]:
     """Say at once what became of workers that died with the scheduler; returns the ids of their runs.
 
     Who looks must not be told that a dead worker runs, only because the next scheduler has not looked yet. A
-    living scheduler knows more, such as exit codes, and is left to say it. Runs whose worker has not reported
-    are the next scheduler's. No lease is needed: the launch token allows one such word, whoever says it.
+    living scheduler knows more, such as exit codes, and is left to say it; not one that is suspended.
+    Runs whose worker has not reported are the next scheduler's. No lease is needed: the launch token allows
+    one such word, whoever says it.
     """
-    if scheduler_status(store).alive:
+    holder = find_holder(store, SCHEDULER, time.time())
+    if holder and not is_suspended(holder.process):
         return []
     lost = []
     for run in store.list_runs(statuses=ACTIVE):

@@ -95,7 +95,7 @@ def load_predictor(model_path: Path, *, threads: int | None = None) -> Predictor
     except Exception as error:
         raise NetworkError(
             f"{model_path} cannot be loaded ({_first_line(error)}); it may be damaged. "
-            "Resume the run to export it again."
+            "Extend the run, or train it again, to export another one."
         ) from error
     return Predictor(session, _read_facts(session, model_path))
 

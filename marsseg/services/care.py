@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import time
-import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from marsseg.data.arrays import open_arrays
 from marsseg.errors import DatasetError
+from marsseg.services.files import is_whole_archive, is_whole_array, is_whole_network
 from marsseg.services.handling import file_sizes
 from marsseg.settings import Settings
 from marsseg.store import care
@@ -124,25 +123,21 @@ def _missing(settings: Settings, known: Inventory) -> Iterator[str]:
 def _missing_of(run: KnownRun, folder: Path) -> Iterator[str]:
     called = f"Run {run.id} (“{run.name}”)"
     for name in run.checkpoints:
-        if not _is_whole(folder / "checkpoints" / name):
+        if not is_whole_archive(folder / "checkpoints" / name):
             yield (
                 f"{called} has lost its checkpoint {name}, or it is damaged: resumed or extended, the run "
                 "goes on from what is left."
             )
-    if run.is_completed and run.evaluated and not (folder / "model.onnx").is_file():
-        yield f"{called} has lost its network model.onnx: it cannot segment images."
+    if run.is_completed and run.evaluated and not is_whole_network(folder / "model.onnx"):
+        yield f"{called} has lost its network model.onnx, or it is damaged: it cannot segment images."
     for split, decoding in run.evaluated:
-        if not (folder / "predictions" / f"{split}_{decoding}.npy").is_file():
-            yield f"{called} has lost its {split} predictions ({decoding}): its masks cannot be shown."
-
-
-def _is_whole(checkpoint: Path) -> bool:
-    """Whether an archive is there and every part of it fits its checksum."""
-    try:
-        with zipfile.ZipFile(checkpoint) as archive:
-            return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
-        return False
+        if not is_whole_array(folder / "predictions" / f"{split}_{decoding}.npy"):
+            yield (
+                f"{called} has lost its {split} predictions ({decoding}), or they are damaged: its masks "
+                "cannot be shown."
+            )
+    if run.evaluated and not is_whole_archive(folder / "split.npz"):
+        yield f"{called} has lost its split.npz, or it is damaged: its masks cannot be shown."
 
 
 def _run_folders(settings: Settings) -> list[Path]:

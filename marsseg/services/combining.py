@@ -14,7 +14,7 @@ from marsseg.config import CombineConfig, RunConfig
 from marsseg.errors import StateError
 from marsseg.services.datasets import split_of
 from marsseg.services.lab import Lab
-from marsseg.services.runs import get_run, model_path
+from marsseg.services.runs import get_run, model_path, no_network
 from marsseg.services.submitting import Wishes, prepare_run, queue_runs, wished
 from marsseg.store.records import NewRun, RunRecord, RunStatus, tiles_identity
 from marsseg.store.texts import cut_name
@@ -115,10 +115,7 @@ def shared_values(members: Sequence[RunConfig]) -> dict[str, Any]:
 
 def _require_network(lab: Lab, run: RunRecord) -> None:
     if run.status in _GONE_WRONG or (run.status.ended_well and not model_path(lab, run.id).is_file()):
-        raise StateError(
-            f"Run {run.id} ({run.name}) has no exported network: it is {run.status}. "
-            "Choose runs that have ended well, or will."
-        )
+        raise StateError(no_network(run, "Choose runs that have ended well, or will."))
 
 
 def _require_common_test(lab: Lab, members: Sequence[RunRecord]) -> None:

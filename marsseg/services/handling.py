@@ -11,6 +11,7 @@ from stat import S_ISREG
 
 from marsseg.config import RunConfig
 from marsseg.errors import StateError
+from marsseg.services.files import is_whole_archive
 from marsseg.services.lab import Lab, wake
 from marsseg.services.runs import get_run
 from marsseg.store.queue import Direction
@@ -69,8 +70,11 @@ def extend(lab: Lab, run_id: str, epochs: int) -> RunRecord:
     recorded = lab.store.list_epochs(run.id)
     if run.status == "completed" and recorded:
         last = recorded[-1].checkpoint
-        if last is None or not (checkpoints_dir(lab, run.id) / last).is_file():
-            raise StateError(f"Run {run.id} has no checkpoint of its last epoch any more; start a new run.")
+        if last is None or not is_whole_archive(checkpoints_dir(lab, run.id) / last):
+            raise StateError(
+                f"Run {run.id} has no checkpoint of its last epoch any more, or it is damaged; start a new "
+                "run."
+            )
     run = lab.store.extend_run(run.id, epochs)
     wake(lab)
     return run

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +14,7 @@ import numpy as np
 from marsseg.classes import BACKGROUND
 from marsseg.data.arrays import DatasetArrays, open_arrays
 from marsseg.errors import NotFoundError, StateError
+from marsseg.services.files import read_array
 from marsseg.services.lab import Lab
 from marsseg.services.runs import get_run
 from marsseg.store.records import RunRecord
@@ -122,7 +125,15 @@ def _stored(lab: Lab, run: RunRecord, split: str, decoding: str) -> tuple[np.nda
             f"Run {run.id} ({run.name}) has no {split} predictions: it is {run.status}. "
             "Choose runs that have ended with an evaluation."
         )
-    return _split_rows(folder / "split.npz", split), np.load(path, mmap_mode="r", allow_pickle=False)
+    whose, remedy = f"Run {run.id} ({run.name})", "choose other runs, or train it again."
+    masks = read_array(path, what=f"{whose} has {split} predictions that", remedy=remedy, mapped=True)
+    try:
+        rows = _split_rows(folder / "split.npz", split)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise StateError(f"{whose} has a split.npz that cannot be read; {remedy}") from error
+    if masks.ndim != 3 or len(masks) != len(rows):
+        raise StateError(f"{whose} has {split} predictions of other tiles than its split names; {remedy}")
+    return rows, masks
 
 
 def _split_rows(path: Path, split: str) -> np.ndarray:

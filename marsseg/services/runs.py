@@ -14,6 +14,7 @@ from marsseg.data.arrays import open_arrays
 from marsseg.errors import RunFailedError, StateError
 from marsseg.execution import launch
 from marsseg.metrics import mean_iou
+from marsseg.services.files import read_array
 from marsseg.services.lab import Lab, revive
 from marsseg.store.records import (
     ACTIVE,
@@ -97,6 +98,11 @@ def score_by_run(lab: Lab) -> dict[str, float]:
     return {run_id: mean_iou(total, "terrain") for run_id, total in totals.items()}
 
 
+def epochs_done(lab: Lab) -> dict[str, int]:
+    """How many epochs each run has completed, by its id; none is left out."""
+    return lab.store.epochs_done()
+
+
 def queue(lab: Lab) -> list[RunRecord]:
     """Queued runs in the order in which they will start."""
     return lab.store.queue()
@@ -119,15 +125,20 @@ def read_previews(lab: Lab, run: RunRecord) -> Previews | None:
     files = sorted(folder.glob("epoch-*.npy"))
     if not files or not (folder / "rows.npy").is_file():
         return None
-    rows = np.load(folder / "rows.npy", allow_pickle=False)
+    rows = _preview(run, folder / "rows.npy")
     arrays = open_arrays(lab.settings.datasets_dir / lab.store.get_dataset(run.dataset_id).sha256)
     return Previews(
         rows=rows,
         epochs=tuple(int(path.stem.split("-")[1]) for path in files),
         images=np.asarray(arrays.images[rows]),
         truth=np.asarray(arrays.masks[rows]),
-        masks=np.stack([np.load(path, allow_pickle=False) for path in files]),
+        masks=np.stack([_preview(run, path) for path in files]),
     )
+
+
+def _preview(run: RunRecord, path: Path) -> np.ndarray:
+    remedy = "train the run again to see its masks over epochs."
+    return read_array(path, what=f"Run {run.id} ({run.name}) has previews that", remedy=remedy)
 
 
 def read_log(lab: Lab, run_id: str, *, tail_bytes: int = 20_000) -> str:
@@ -189,8 +200,13 @@ def require_model(lab: Lab, run_id: str) -> tuple[RunRecord, Path]:
     run = get_run(lab, run_id)
     path = model_path(lab, run.id)
     if not path.is_file():
-        raise StateError(
-            f"Run {run.id} ({run.name}) has no exported network: it is {run.status}. "
-            "Choose a completed or stopped run."
-        )
+        raise StateError(no_network(run, "Choose a completed or stopped run."))
     return run, path
+
+
+def no_network(run: RunRecord, remedy: str) -> str:
+    """The sentence for a run without a network: it has none yet, or has lost it."""
+    whose = f"Run {run.id} ({run.name}) has"
+    if run.status.ended_well:
+        return f"{whose} lost its network model.onnx; extend it, or train it again, to have one."
+    return f"{whose} no exported network: it is {run.status}. {remedy}"

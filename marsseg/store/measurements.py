@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from marsseg.store.arrays import check_evaluation, check_kind, unpack_totals
 from marsseg.store.base import StorePart
@@ -23,6 +23,12 @@ class Measurements(StorePart):
         query = select(EpochRow).where(EpochRow.run_id == run_id).order_by(EpochRow.epoch)
         with self._database.read() as session:
             return [epoch_record(row) for row in session.scalars(query)]
+
+    def epochs_done(self) -> dict[str, int]:
+        """The last epoch of every run that has one, by its id."""
+        query = select(EpochRow.run_id, func.max(EpochRow.epoch)).group_by(EpochRow.run_id)
+        with self._database.read() as session:
+            return {str(run_id): int(epoch) for run_id, epoch in session.execute(query)}
 
     def add_evaluation(self, token: str, record: EvaluationRecord) -> None:
         """Keep a run's confusion matrices; those of the same split and decoding are replaced.

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -140,3 +143,18 @@ def test_a_home_that_cannot_be_made_gets_a_sentence(
     assert answer.status == 2
     assert answer.out == ""
     assert "MARSSEG_HOME" in answer.err
+
+
+@pytest.mark.parametrize(("redirected", "status"), [(">&-", 0), ("<&-", 0), ("2>&-", 0), (">/dev/full", 2)])
+def test_closed_and_full_streams_give_no_traceback(home: Path, redirected: str, status: int) -> None:
+    command = f"{shlex.quote(sys.executable)} -m marsseg runs list {redirected}"
+    done = subprocess.run(
+        ["sh", "-c", command],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, "MARSSEG_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    assert done.returncode == status, done.stderr

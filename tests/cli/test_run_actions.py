@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from marsseg import services
@@ -36,6 +37,10 @@ def test_extending_queues_with_more_epochs(marsseg: Command, lab: Lab, scored_ru
     with lab.store._database.write() as session:
         session.connection().exec_driver_sql("UPDATE epochs SET checkpoint = 'epoch-0001-abc.npz'")
     (folder / "epoch-0001-abc.npz").touch()
+    answer = marsseg("runs", "extend", scored_run, "--epochs", 5)
+    assert answer.status == 2
+    assert "or it is damaged" in answer.err
+    np.savez(folder / "epoch-0001-abc.npz", weights=np.zeros(3))
 
     assert marsseg("runs", "extend", scored_run, "--epochs", 5, "--json").document["status"] == "queued"
 

@@ -95,6 +95,16 @@ def test_a_run_that_loads_has_done_none_of_its_epochs(marsseg: Command, lab: Lab
     assert "0/12" in marsseg("runs", "list").out
 
 
+def test_a_run_that_has_ended_is_listed_with_the_epochs_that_it_completed(marsseg: Command, lab: Lab) -> None:
+    queue_run(lab, **{"train.epochs": 6})
+    run, token = lab.store.claim_next(1)
+    lab.store.worker_started(run.id, token, own_identity(token))
+    lab.store.report_progress(run.id, token, Progress(Phase.TRAINING, 1, 6, 2, 5))
+    assert "1/6" in marsseg("runs", "list").out
+    lab.store.finish(run.id, token, RunStatus.STOPPED, "Asked to.")
+    assert "0/6" in marsseg("runs", "list").out
+
+
 def test_a_worker_that_is_silent_for_long_is_told(marsseg: Command, lab: Lab) -> None:
     queue_run(lab)
     run, token = lab.store.claim_next(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 
 from marsseg.execution.control import scheduler_status, settle
 from marsseg.identity import is_alive
@@ -58,3 +59,19 @@ def test_a_lost_run_that_was_queued_again_meanwhile_is_left_alone(
     assert not scheduler_status(bench.store).alive
     assert settle(bench.settings, bench.store) == []
     assert bench.status(run_id) is RunStatus.QUEUED
+
+
+def test_a_scheduler_that_is_suspended_keeps_nobody_from_the_truth(
+    bench: Bench, detached: Callable[[], int], eventually: Eventually
+) -> None:
+    run_id = bench.queue()
+    scheduler = detached()
+    eventually(lambda: bench.is_running(run_id))
+    worker = bench.run(run_id).process
+    bench.halt(lambda: os.kill(scheduler, signal.SIGSTOP), lambda: os.kill(scheduler, signal.SIGCONT))
+    bench.kill(run_id)
+    eventually(lambda: bench.status(run_id) is RunStatus.LOST or settle(bench.settings, bench.store), 10)
+
+    assert bench.status(run_id) is RunStatus.LOST
+    assert f"process {worker.pid}" in bench.run(run_id).reason
+    os.kill(scheduler, signal.SIGCONT)

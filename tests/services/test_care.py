@@ -16,6 +16,7 @@ from marsseg.services.lab import Lab
 from marsseg.settings import Settings
 from marsseg.store.records import RunRecord, RunStatus
 from marsseg.store.schema import HEAD
+from tests.inference.conftest import METADATA, brightness_weights, write_network
 from tests.store.building import epoch
 from tests.store.old_stores import fill_0001, make_store
 from tests.support.labs import config, finish_run, queue_run, start_run
@@ -71,8 +72,9 @@ def test_what_a_run_speaks_of_and_lacks_is_told(lab: Lab) -> None:
     folder = lab.settings.run_dir(run.id)
     (folder / "predictions" / "test_argmax.npy").unlink()
     assert services.check_lab(lab.settings).problems == (
-        f"Run {run.id} (“bare”) has lost its network model.onnx: it cannot segment images.",
-        f"Run {run.id} (“bare”) has lost its test predictions (argmax): its masks cannot be shown.",
+        f"Run {run.id} (“bare”) has lost its network model.onnx, or it is damaged: it cannot segment images.",
+        f"Run {run.id} (“bare”) has lost its test predictions (argmax), or they are damaged: its masks "
+        "cannot be shown.",
     )
     write(folder / "model.onnx")
     shutil.rmtree(folder / "predictions")
@@ -110,6 +112,18 @@ def test_a_checkpoint_that_cannot_be_read_is_told(lab: Lab, run: RunRecord, part
     )
     (sentence,) = services.check_lab(lab.settings).missing
     assert "epoch-0002.npz, or it is damaged" in sentence
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "predictions/test_argmax.npy", "split.npz"])
+@pytest.mark.parametrize("content", [b"", b"junk", None], ids=["empty", "junk", "cut short"])
+def test_a_damaged_file_is_as_good_as_lost(lab: Lab, name: str, content: bytes | None) -> None:
+    folder = lab.settings.run_dir(finish_run(lab, config()).id)
+    write_network(folder / "model.onnx", *brightness_weights(), METADATA, 8)
+    assert services.check_lab(lab.settings).problems == ()
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole[: len(whole) // 2] if content is None else content)
+    (sentence,) = services.check_lab(lab.settings).missing
+    assert "damaged" in sentence
 
 
 def test_files_of_a_run_at_work_are_its_own_business(lab: Lab) -> None:

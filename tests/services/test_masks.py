@@ -73,3 +73,20 @@ def test_runs_without_predictions_and_too_many_runs_are_refused(lab: Lab, run_id
         services.mask_comparison(lab, run_ids * 3)
     with pytest.raises(NotFoundError, match="order"):
         services.mask_comparison(lab, run_ids, order="best")
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", "other tiles"], ids=["empty", "junk", "other tiles"])
+def test_predictions_that_are_damaged_are_told(lab: Lab, run_ids: list[str], content: bytes | str) -> None:
+    path = lab.settings.run_dir(run_ids[0]) / "predictions" / "test_terrain_only.npy"
+    if isinstance(content, str):
+        np.save(path, np.zeros((3, 7), np.uint8))
+    else:
+        path.write_bytes(content)
+    with pytest.raises(StateError, match=f"{run_ids[0]} .*predictions.*choose other runs"):
+        services.mask_comparison(lab, run_ids)
+
+
+def test_a_split_that_is_damaged_is_told(lab: Lab, run_ids: list[str]) -> None:
+    (lab.settings.run_dir(run_ids[0]) / "split.npz").write_bytes(b"junk")
+    with pytest.raises(StateError, match=r"split\.npz that cannot be read"):
+        services.mask_comparison(lab, run_ids)
