@@ -23,7 +23,7 @@ import numpy as np
 from keras import layers, ops
 
 from marsseg.config import LossConfig, ModelConfig
-from marsseg.training import blocks
+from marsseg.training import excitation
 from marsseg.training.losses import build_loss
 from marsseg.training.networks import build_network
 
@@ -75,11 +75,11 @@ VARIANTS = {
 
 def build(squeeze_excite: bool, multiply: type[layers.Layer]) -> keras.Model:
     """The usual half-million-parameter network, its excitation applied by `multiply`."""
-    original, blocks.layers.Multiply = blocks.layers.Multiply, multiply
+    original, excitation.layers.Multiply = excitation.layers.Multiply, multiply
     try:
         model = build_network(ModelConfig(residual=True, squeeze_excite=squeeze_excite), seed=0)
     finally:
-        blocks.layers.Multiply = original
+        excitation.layers.Multiply = original
     model.compile(keras.optimizers.AdamW(1e-4), build_loss(LossConfig(), (0, 1, 1, 1, 1)))
     return model
 

@@ -37,8 +37,16 @@ class StoreError(MarsSegError):
     """The database refuses: unreachable, damaged, or from another version of the lab."""
 
 
-class DamagedStoreError(StoreError):
-    """The database's file is damaged; asking again will not help."""
+class UnusableStoreError(StoreError):
+    """The database refuses for good, as far as this process is concerned: asking again will not help."""
+
+
+class DamagedStoreError(UnusableStoreError):
+    """The database's file is damaged."""
+
+
+class MovedStoreError(UnusableStoreError):
+    """The database's file is no longer the one that this process opened."""
 
 
 class StateError(MarsSegError):

@@ -36,22 +36,29 @@ class ProcessIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The process that holds a lease, and since when (seconds since the epoch)."""
+    """The process that holds a lease.
+
+    Args:
+        since: seconds since the epoch.
+        slots: how many runs a scheduler lets train at once; 0 where that is not told.
+    """
 
     process: ProcessIdentity
     since: float
+    slots: int = 0
 
     def to_text(self) -> str:
         """What stands in the lease's owner column; `from_text` reads it."""
         process = self.process
-        return json.dumps([process.pid, process.created_at, process.boot_id, self.since])
+        return json.dumps([process.pid, process.created_at, process.boot_id, self.since, self.slots])
 
     @classmethod
     def from_text(cls, text: str) -> Holder | None:
         """The holder that an owner column names; None if it was not written by `to_text`."""
         try:
-            pid, created_at, boot_id, since = json.loads(text)
-            return cls(ProcessIdentity(int(pid), float(created_at), str(boot_id), ""), float(since))
+            pid, created_at, boot_id, since, *more = json.loads(text)  # earlier versions told no slots
+            process = ProcessIdentity(int(pid), float(created_at), str(boot_id), "")
+            return cls(process, float(since), int(*more))
         except (ValueError, TypeError):
             return None
 

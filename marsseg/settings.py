@@ -86,7 +86,7 @@ def _slots(text: str) -> int | None:
         raise ConfigError(
             {
                 "MARSSEG_SLOTS": f"must be a whole number from 1 to {MAX_SLOTS}; got {text!r}. Unset it for "
-                "one a GPU."
+                "one run a GPU, or one at a time without any."
             }
         )
     return int(text)

@@ -52,7 +52,7 @@ with summary, st.container(border=True):
         forms.render_problem(f"{len(problems)} of the fields cannot work yet; mend the marked ones.")
     forms.render_field("name", placeholder=forms.usual_name(config) if config is not None else None)
     repeats, priority = run_preview.render_wishes()
-    preview = None
+    preview = found = None
     if config is not None:
         try:
             preview = services.preview(lab, config, priority=priority)
@@ -68,7 +68,7 @@ with summary, st.container(border=True):
         help="Trains in the background; the page and the browser may be closed.",
         width="stretch",
     )
-    if preview is not None and config is not None:
+    if preview is not None and found is not None and config is not None:
         run_preview.render_time(preview, services.run_share(lab), repeats)
         leaks.render_leaks(found, services.dataset_tiles(lab, config.data.dataset), key=keys.TRAIN_LEAKS)
         run_preview.render_preview(config, preview)

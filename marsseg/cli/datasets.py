@@ -21,19 +21,30 @@ app = typer.Typer(no_args_is_help=True, help="The tiles to learn from.")
 
 @app.command("add")
 def add(
-    path: Annotated[Path, typer.Argument(help="An .npz in the course format, or an AI4Mars folder.")],
+    path: Annotated[
+        Path | None, typer.Argument(help="An .npz in the course format, or an AI4Mars folder.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="What to call it; the file's name by default.")] = None,
     frame_size: Annotated[
         int | None, typer.Option(help="Side in pixels of the frames that the tiles are or were cut from.")
     ] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="The built-in demo terrain, anew if its files are gone.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Import a dataset; the original file is only read."""
     from marsseg import services
+    from marsseg.errors import NotFoundError
 
+    if demo != (path is None):
+        raise NotFoundError("Give the PATH of a dataset, or --demo alone for the built-in one.")
     lab = services.open_lab()
     with progress_bar() as progress:
-        added = services.add_dataset(lab, path, name=name, frame_size=frame_size, progress=progress)
+        if path is None:
+            added = services.add_demo(lab, progress)
+        else:
+            added = services.add_dataset(lab, path, name=name, frame_size=frame_size, progress=progress)
     if added.restored:
         inform(f"The files of {added.record.name} were missing or damaged and have been restored.")
     elif added.already_there:

@@ -19,6 +19,7 @@ def print_run(document: Mapping[str, Any]) -> None:
             "Run": document["id"],
             "Name": document["name"],
             "Status": _status(document),
+            **_halted(document),
             "Dataset": document["dataset"],
             "Seed": str(document["seed"]),
             "Fingerprint": document["fingerprint"],
@@ -35,6 +36,13 @@ def print_run(document: Mapping[str, Any]) -> None:
     if document["scores"]:
         numbers = ["Mean IoU", *CLASS_NAMES]
         print_table(["Split", "Lens", "Decoding", *numbers], _score_rows(document["scores"]), right=numbers)
+
+
+def _halted(document: Mapping[str, Any]) -> dict[str, str]:
+    """That its process is there and does nothing, as one that is suspended."""
+    silence = document["silent_seconds"]
+    said = f"for {duration(silence)}; its process is suspended or stuck"
+    return {"No sign of life": said} if silence else {}
 
 
 def _said(document: Mapping[str, Any]) -> dict[str, str]:

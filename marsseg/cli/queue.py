@@ -87,6 +87,11 @@ def _print_queue(lab: Lab, *, as_json: bool) -> None:
     else:
         inform("Nothing waits.")
     inform(_slots(waits.slots, [run.name for run in waits.active]))
+    if waits.wished != waits.slots:
+        inform(
+            f"The scheduler that serves now was started with {waits.slots}; yours, {waits.wished}, "
+            "counts from its next start. It ends by itself when nothing is left to do."
+        )
     if waits.paused:
         inform("The queue is paused; `python -m marsseg queue continue` lets it go on.")
 

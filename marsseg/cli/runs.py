@@ -151,4 +151,7 @@ def _status(word: str) -> RunStatus:
 
 
 def _epochs(run: RunRecord) -> str:
-    return f"{run.progress.epoch}/{run.progress.epochs}" if run.progress else UNKNOWN
+    """How far a run is; before its worker knows, of as many as its configuration says."""
+    if run.progress is None or run.config.combine.is_on:
+        return UNKNOWN
+    return f"{run.progress.epoch}/{run.progress.epochs or run.config.train.epochs}"

@@ -43,13 +43,15 @@ def started(lab: Lab, run: RunRecord, *, wait: bool, as_json: bool) -> None:
 
 
 def watch(lab: Lab, run_id: str, *, as_json: bool) -> None:
-    """Return when the run has ended, having printed it.
+    """Return when the run has ended, having printed it; its id and where it stands go to stderr at once.
 
     Raises:
         RunFailedError: it ended as failed or lost; what is known of it was printed all the same.
     """
     from marsseg import services
 
+    run = services.get_run(lab, run_id)
+    inform(f"Run {run.id}, {run.name}: {run.status}. {services.waiting_for(lab, run.id)}".rstrip())
     try:
         _follow(lab, run_id)
     except KeyboardInterrupt:
@@ -86,6 +88,8 @@ def _sentence(run: RunRecord) -> str:
     progress = run.progress
     if progress is None:
         return str(run.status)
+    if silence := run.silence(time.time()):
+        return f"{progress.phase}, no sign of life for {duration(silence)}"
     parts = [str(progress.phase)]
     if progress.epoch:
         parts.append(f"epoch {progress.epoch}/{progress.epochs}")

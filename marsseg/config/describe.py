@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,18 +45,37 @@ def iter_fields(section: type[BaseModel] = RunConfig, prefix: str = "") -> Itera
 
 
 FIELDS: dict[str, FieldView] = {view.path: view for view in iter_fields()}
+PROPER_NAMES = {
+    "unet": "U-Net",
+    "unet3plus": "UNet 3+",
+    "deeplabv3plus": "DeepLabV3+",
+    "resnet": "ResNet",
+    "densenet": "DenseNet",
+    "aspp": "ASPP",
+}
+"""Choices that have a name of their own; the others are words."""
+_OFF = (0, "none")
 UNCHANGED = "baseline"
 """What `describe` says when nothing that belongs in a name differs."""
 
 
 def differences(config: RunConfig, baseline: RunConfig) -> dict[str, tuple[Any, Any]]:
-    """Effective values that differ, by path: (in `config`, in `baseline`); None where one has no say."""
+    """Effective values that differ, by path: (in `config`, in `baseline`); None where one has no say.
+
+    To have no say and to be switched off are the same.
+    """
     ours, theirs = config.effective(), baseline.effective()
     return {
         path: (ours.get(path), theirs.get(path))
         for path in FIELDS
-        if path != "name" and ours.get(path) != theirs.get(path)
+        if path != "name" and unless_off(path, ours) != unless_off(path, theirs)
     }
+
+
+def unless_off(path: str, effective: Mapping[str, Any]) -> Any:
+    """What a field does: its effective value, None where it has no say or is switched off by default."""
+    value, view = effective.get(path), FIELDS[path]
+    return None if view.ui.when and value == view.info.default and value in _OFF else value
 
 
 def describe(config: RunConfig, baseline: RunConfig) -> str:
@@ -92,4 +111,4 @@ def format_value(value: Any) -> str:
         return f"{value:g}".replace("e-0", "e-")
     if isinstance(value, tuple | list):
         return ", ".join(format_value(item) for item in value)
-    return str(value).replace("_", " ")
+    return PROPER_NAMES.get(str(value)) or str(value).replace("_", " ")

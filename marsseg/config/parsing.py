@@ -105,13 +105,18 @@ def _scalar(text: str) -> Any:
         return text
 
 
+def _number(value: float) -> str:
+    """A bound as people write it: a whole number in full, however large."""
+    return str(int(value)) if float(value).is_integer() else f"{value:g}"
+
+
 def _sentence(kind: str, item: Any, context: dict[str, Any]) -> str:
     received = _shown(item["input"])
     if kind == "rule":
         return str(context["sentence"])
     if kind in _BOUNDS:
         bound, text = _BOUNDS[kind]
-        return f"{text.format(f'{context[bound]:g}')}; got {received}."
+        return f"{text.format(_number(context[bound]))}; got {received}."
     if kind in _TYPES:
         return f"{_TYPES[kind]}; got {received}."
     if kind == "literal_error":

@@ -21,6 +21,8 @@ META_KEYS = frozenset(
     | {"has_groups", "mean", "std", "known_as"}
 )
 
+_ADD_AGAIN = "add it again from its source, the demo with `python -m marsseg datasets add --demo`"
+
 
 @dataclass(frozen=True)
 class DatasetArrays:
@@ -70,7 +72,7 @@ def open_arrays(folder: Path) -> DatasetArrays:
         DatasetError: the folder is gone, incomplete or damaged.
     """
     if not folder.is_dir():
-        raise DatasetError(f"The dataset folder {folder} is gone; add the dataset again from its source.")
+        raise DatasetError(f"The dataset folder {folder} is gone; {_ADD_AGAIN}.")
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         arrays = DatasetArrays(
@@ -86,9 +88,7 @@ def open_arrays(folder: Path) -> DatasetArrays:
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         problem = str(error)
     if problem:
-        raise DatasetError(
-            f"The dataset in {folder} is incomplete or damaged ({problem}); add it again from its source."
-        )
+        raise DatasetError(f"The dataset in {folder} is incomplete or damaged ({problem}); {_ADD_AGAIN}.")
     return arrays
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from marsseg.errors import MarsSegError
+from marsseg.execution.devices import slot_count
 from marsseg.execution.launch import last_log_line, launch_scheduler
 from marsseg.execution.lease import SCHEDULER_LAUNCH, find_holder, holder_of, own_name, take_lease
 from marsseg.execution.watch import Watch
@@ -22,11 +23,18 @@ _LAUNCH_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class SchedulerStatus:
-    """Whether a scheduler serves the store, its process id, and since when (seconds since the epoch)."""
+    """Whether a scheduler serves the store.
+
+    Args:
+        pid: its process id.
+        since: seconds since the epoch.
+        slots: how many runs it lets train at once; 0 where that is not known.
+    """
 
     alive: bool
     pid: int | None = None
     since: float | None = None
+    slots: int = 0
 
 
 def scheduler_status(store: RunStore) -> SchedulerStatus:
@@ -34,7 +42,12 @@ def scheduler_status(store: RunStore) -> SchedulerStatus:
     holder = find_holder(store, SCHEDULER, time.time())
     if holder is None:
         return SchedulerStatus(alive=False)
-    return SchedulerStatus(alive=True, pid=holder.process.pid, since=holder.since)
+    return SchedulerStatus(alive=True, pid=holder.process.pid, since=holder.since, slots=holder.slots)
+
+
+def slots_in_use(settings: Settings, store: RunStore) -> int:
+    """How many runs may train at once: as the scheduler that serves was told, or as the next one will be."""
+    return scheduler_status(store).slots or slot_count(settings)
 
 
 def ensure_scheduler(

@@ -66,7 +66,12 @@ def slot_count(settings: Settings, gpus: Sequence[Gpu] | None = None) -> int:
 
 def threads_per_run(settings: Settings, gpus: Sequence[Gpu] | None = None) -> int:
     """The CPU threads of one run: the cores divided between the slots, at least one."""
-    return max(1, usable_cores() // slot_count(settings, gpus))
+    return threads_of_each(slot_count(settings, gpus))
+
+
+def threads_of_each(slots: int) -> int:
+    """The cores divided between so many runs, at least one for each."""
+    return max(1, usable_cores() // slots)
 
 
 def _ask_driver() -> tuple[Gpu, ...]:

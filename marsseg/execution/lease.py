@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 
 from marsseg.errors import StateError
 from marsseg.identity import Holder, identify, is_alive
@@ -18,8 +19,8 @@ from marsseg.store.records import LeaseRecord
 SCHEDULER_LAUNCH = "scheduler launch"
 
 
-def own_name() -> str:
-    """This process as an owner text.
+def own_name(slots: int = 0) -> str:
+    """This process as an owner text, with the slots that it serves if it is a scheduler.
 
     Raises:
         StateError: the system does not let a process see itself.
@@ -27,7 +28,7 @@ def own_name() -> str:
     holder = holder_of(os.getpid())
     if holder is None:
         raise StateError("This process cannot find itself among the processes; is /proc mounted?")
-    return holder.to_text()
+    return replace(holder, slots=slots).to_text()
 
 
 def holder_of(pid: int) -> Holder | None:
@@ -59,11 +60,12 @@ def take_lease(store: RunStore, name: str, owner: str, now: float, ttl: float) -
 
 
 class SchedulerLease:
-    """This process's hold on the scheduler lease."""
+    """This process's hold on the scheduler lease; `slots` is what it tells those who ask who holds it."""
 
-    def __init__(self, store: RunStore, ttl: float) -> None:
+    def __init__(self, store: RunStore, ttl: float, slots: int = 0) -> None:
         self._store = store
         self._ttl = ttl
+        self._slots = slots
         self._owner = ""
         self._token: int | None = None
         self._renewed_at = 0.0
@@ -77,7 +79,7 @@ class SchedulerLease:
 
     def acquire(self, now: float) -> bool:
         """Try to become the scheduler; False while another one lives."""
-        self._owner = own_name()
+        self._owner = own_name(self._slots)
         self._token = take_lease(self._store, SCHEDULER, self._owner, now, self._ttl)
         self._renewed_at = now
         return self._token is not None

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from enum import Enum
 
-from marsseg.errors import DamagedStoreError, MarsSegError, StateError
+from marsseg.errors import MarsSegError, StateError, UnusableStoreError
 from marsseg.execution.clocks import AwakeClock, Deadlines, Unchanged
 from marsseg.execution.devices import Gpu, list_gpus, slot_count, threads_per_run
 from marsseg.execution.judging import Verdict
@@ -66,7 +66,8 @@ class Scheduler:
         self._worker_module = worker_module
         self._gpus = list_gpus() if gpus is None else gpus
         self._stop = stop or StopFlag()
-        self._lease = SchedulerLease(store, self._deadlines.lease)
+        self._slots = slot_count(settings, self._gpus)
+        self._lease = SchedulerLease(store, self._deadlines.lease, self._slots)
         self._clock = AwakeClock(longest_step=10 * self._deadlines.interval)
         self._is_idle = Unchanged()
         self._watches: dict[str, Watch] = {}
@@ -99,7 +100,7 @@ class Scheduler:
         """Tick until done, or told to stop; a store that refuses for a moment is asked again.
 
         Raises:
-            DamagedStoreError: the store is damaged; asking again would not help.
+            UnusableStoreError: the store is damaged or was moved; asking again would not help.
             MarsSegError: the store went on refusing.
         """
         refused = 0.0
@@ -108,7 +109,7 @@ class Scheduler:
                 if not self.tick(time.time()):
                     return End.IDLE if self._is_done else End.REPLACED
                 refused = 0.0
-            except DamagedStoreError:
+            except UnusableStoreError:
                 raise
             except MarsSegError as error:
                 logger.error("%s", error)
@@ -215,7 +216,7 @@ class Scheduler:
 
     def _claim(self) -> tuple[RunRecord, str] | None:
         return self._store.claim_next(
-            slot_count(self._settings, self._gpus),
+            self._slots,
             lease=self._lease.current,
             threads=threads_per_run(self._settings, self._gpus),
             gpus=[gpu.id for gpu in self._gpus],

@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from marsseg.errors import MarsSegError
@@ -58,7 +59,11 @@ def serve(settings: Settings, options: ServeOptions) -> None:
     stop = StopFlag()
     stop.set_on_signals()
     _log_to_file(settings, to_stderr=options.to_stderr)
-    store = RunStore.open(settings)
+    with closing(RunStore.open(settings)) as store:
+        _serve(store, settings, options, stop)
+
+
+def _serve(store: RunStore, settings: Settings, options: ServeOptions, stop: StopFlag) -> None:
     deadlines = replace(_USUAL, idle=options.idle_seconds, interval=options.interval_seconds)
     end = End.REPLACED
     while end is End.REPLACED and _is_our_turn(store, settings, options, stop):
@@ -69,7 +74,6 @@ def serve(settings: Settings, options: ServeOptions) -> None:
             end = _run(scheduler, settings)
         else:  # someone was quicker
             time.sleep(options.interval_seconds)
-    store.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

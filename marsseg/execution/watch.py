@@ -16,6 +16,12 @@ from marsseg.store.records import RunRecord
 
 logger = logging.getLogger(__name__)
 
+_HINTS: dict[int, str] = {
+    signal.SIGKILL: ", often because memory ran out",
+    signal.SIGBUS: ", as happens when a file of its dataset is cut short while it trains; `python -m marsseg "
+    "db check` looks at all of them",
+}
+
 Guard = Callable[[], None]
 """Called before any signal; raises StateError when this process is the scheduler no longer."""
 
@@ -139,5 +145,4 @@ def describe_exit(code: int, last_words: str) -> str:
         name = f" ({signal.Signals(number).name})"
     except ValueError:
         name = ""
-    hint = ", often because memory ran out" if number == signal.SIGKILL else ""
-    return f"The worker was killed by signal {number}{name}{hint}."
+    return f"The worker was killed by signal {number}{name}{_HINTS.get(number, '')}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from typing import Any
 
 from marsseg.metrics import DECODINGS, LENSES, SPLITS, class_iou, mean_iou
@@ -70,6 +71,7 @@ def run_document(lab: Lab, run_id: str) -> dict[str, Any]:
         "parameters": run.parameters,
         "class_weights": None if run.class_weights is None else list(run.class_weights),
         "best_epoch": run.best_epoch,
+        "silent_seconds": run.silence(time.time()),
         "train_seconds": run.train_seconds,
         "epochs": [_epoch(epoch) for epoch in lab.store.list_epochs(run.id)],
         "scores": _scores(lab, run.id),

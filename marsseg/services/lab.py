@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 
 from marsseg.errors import MarsSegError, StoreError
 from marsseg.execution.control import SchedulerStatus, ensure_scheduler, scheduler_status, settle
@@ -123,18 +121,7 @@ def _open(settings: Settings) -> Lab:
         ) from error
     lab = Lab(settings, RunStore.open(settings))
     if lab.store.version() == 0:
-        _add_demo(lab)
+        from marsseg.services.datasets import add_demo  # every later start goes without it
+
+        add_demo(lab)
     return lab
-
-
-def _add_demo(lab: Lab) -> None:
-    # Imported here: every later start goes without them.
-    from marsseg.data.demo import DEMO_FRAME_SIZE, write_demo_dataset
-    from marsseg.services.datasets import add_dataset
-
-    with tempfile.TemporaryDirectory(prefix="marsseg-demo-") as folder:
-        path = Path(folder) / "demo.npz"
-        write_demo_dataset(path)
-        add_dataset(
-            lab, path, name=DEMO_DATASET, frame_size=DEMO_FRAME_SIZE, source="built-in procedural terrain"
-        )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from marsseg.execution.devices import Gpu, list_gpus, slot_count, threads_per_run
+from marsseg.execution.control import slots_in_use
+from marsseg.execution.devices import Gpu, list_gpus, threads_of_each
 from marsseg.services.lab import Lab
 from marsseg.settings import usable_cores
 
@@ -28,9 +29,5 @@ class RunShare:
 
 def run_share(lab: Lab) -> RunShare:
     """Look at slots, cores and GPUs as a run that starts now would find them."""
-    return RunShare(
-        slots=slot_count(lab.settings),
-        cores=usable_cores(),
-        threads=threads_per_run(lab.settings),
-        gpus=list_gpus(),
-    )
+    slots = slots_in_use(lab.settings, lab.store)
+    return RunShare(slots=slots, cores=usable_cores(), threads=threads_of_each(slots), gpus=list_gpus())

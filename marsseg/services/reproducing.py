@@ -49,7 +49,7 @@ def reproduce(lab: Lab, run_id: str) -> Reproduction:
         commit=run.provenance.get("git_commit"),
         dirty=bool(run.provenance.get("git_dirty")),
         dataset_sha256=dataset.sha256,
-        notes=tuple(_notes(run, dataset.dropped_rows)),
+        notes=tuple(_notes(lab, run, dataset.dropped_rows)),
     )
 
 
@@ -80,7 +80,7 @@ def _changes(config: RunConfig) -> dict[str, Any]:
     return {p: ours[p] for p in FIELDS if p not in _OWN_OPTIONS and ours[p] != usual[p]}
 
 
-def _notes(run: RunRecord, dropped_rows: tuple[int, ...]) -> list[str]:
+def _notes(lab: Lab, run: RunRecord, dropped_rows: tuple[int, ...]) -> list[str]:
     notes = []
     if run.provenance.get("git_dirty"):
         notes.append("The code differed from its commit in ways that nobody recorded.")
@@ -91,6 +91,12 @@ def _notes(run: RunRecord, dropped_rows: tuple[int, ...]) -> list[str]:
         )
     if not run.config.train.deterministic:
         notes.append("Deterministic kernels were off, so the last digits will differ.")
+    if run.status.is_resumable:
+        done = len(lab.store.list_epochs(run.id))
+        notes.append(
+            f"This run is {run.status} after {done} of {run.config.train.epochs} epochs; the command trains "
+            "all of them, and the first ones give the same numbers."
+        )
     if run.launches > 1:
         notes.append(f"It took {run.launches} launches; one without a break gives the same numbers.")
     return notes

@@ -42,6 +42,9 @@ def _weights(label: str, mode: str, **values: Any) -> Toggle:
 _NETWORK = (
     _toggle("Squeeze-and-Excitation", model__squeeze_excite=True),
     _toggle("Residual connections", model__residual=True),
+    _toggle("scSE", model__squeeze_excite=True, model__se_kind="both"),
+    _toggle("SE in the bottleneck only", model__squeeze_excite=True, model__se_placement="bottleneck"),
+    _toggle("Drop path 0.1, residual", model__residual=True, model__drop_path=0.1),
     _toggle("Skip gate: gated", model__skip_gate="gated"),
     _toggle("Skip gate: attention", model__skip_gate="attention"),
     _toggle("Skip gate: sigmoid only", model__skip_gate="sigmoid_only"),
@@ -49,6 +52,13 @@ _NETWORK = (
     _toggle("SiLU", model__activation="silu"),
     _toggle("Group normalisation", model__normalization="group"),
     _toggle("Dropout 0.2", model__dropout=0.2),
+    _toggle("Deep supervision", model__deep_supervision=True),
+    _toggle("Bottleneck: ASPP", model__bottleneck="aspp"),
+    _toggle("Bottleneck: pyramid pooling", model__bottleneck="pyramid_pooling"),
+    _toggle("Encoder: ResNet", model__encoder="resnet"),
+    _toggle("Encoder: DenseNet", model__encoder="densenet"),
+    _toggle("UNet 3+", model__architecture="unet3plus"),
+    _toggle("DeepLabV3+", model__architecture="deeplabv3plus"),
 )
 _LOSS = (
     _loss("Focal loss", focal=1.0),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from marsseg.execution.control import slots_in_use
 from marsseg.execution.devices import list_gpus, slot_count
 from marsseg.services.lab import Lab
 from marsseg.store.records import ACTIVE, RunRecord
@@ -15,6 +16,7 @@ class Waiting:
 
     Args:
         slots: how many runs may train at once.
+        wished: how many our own settings allow, which the next scheduler will be told.
         gpus: how many GPUs these share.
         active: runs that hold a slot, oldest first.
         ahead: queued runs that would start before it.
@@ -23,6 +25,7 @@ class Waiting:
     """
 
     slots: int
+    wished: int
     gpus: int
     active: tuple[RunRecord, ...]
     ahead: int
@@ -52,9 +55,10 @@ def waiting(lab: Lab, priority: int = 0) -> Waiting:
     """Look at slots and queue as a run of this priority would find them."""
     active = tuple(lab.store.list_runs(statuses=sorted(ACTIVE))[::-1])
     left = [run.progress.seconds_left for run in active if run.progress and run.progress.seconds_left]
-    slots = slot_count(lab.settings)
+    slots = slots_in_use(lab.settings, lab.store)
     return Waiting(
         slots=slots,
+        wished=slot_count(lab.settings),
         gpus=len(list_gpus()),
         active=active,
         ahead=sum(run.priority >= priority for run in lab.store.queue()),

@@ -10,15 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import func, inspect, select, table, text
+from sqlalchemy import Connection, create_engine, func, inspect, select, table, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from marsseg.errors import DamagedStoreError, StoreError
 from marsseg.store.engine import Database
 from marsseg.store.inventory import Inventory, take_inventory
-from marsseg.store.schema import HEAD, find_revision, prepare, refuse_unknown
-from marsseg.store.soundness import NOT_A_DATABASE, log_of, refuse_damaged
+from marsseg.store.refusals import LEFT_ALONE
+from marsseg.store.schema import HEAD, find_revision, migrate_to, prepare, refuse_unknown
+from marsseg.store.soundness import log_of, refuse_damaged
 
 _SHOWN_PROBLEMS = 20
 
@@ -63,14 +64,14 @@ def check(url: str) -> StoreHealth:
     with _opened(url) as database, database.read() as session:
         revision = find_revision(session.connection(), database.where)
         refuse_unknown(revision, database.where)
-        damage = _damage(session) if database.is_sqlite else ()
+        damage = _damage(database, session)
         return StoreHealth(
             where=database.where,
             revision=revision,
             head=HEAD,
             size_bytes=store_size(database),
             rows={} if damage else _count_rows(session),
-            problems=damage or (tuple(_dangling(session)) if database.is_sqlite else ()),
+            problems=damage or tuple(_gaps(session, revision)) or _dangling(session),
         )
 
 
@@ -115,8 +116,8 @@ def migrate(url: str) -> Upgrade:
     with _opened(url) as database:
         with database.read() as session:
             before = find_revision(session.connection(), database.where)
-            if database.is_sqlite and (damage := _damage(session)):
-                raise DamagedStoreError(f"{NOT_A_DATABASE.format(where=database.where)} {damage[0]}")
+            if damage := _damage(database, session):
+                raise DamagedStoreError(f"{LEFT_ALONE.format(where=database.where)} {damage[0]}")
         return Upgrade(before, HEAD, prepare(database))
 
 
@@ -146,15 +147,58 @@ def _count_rows(session: Session) -> dict[str, int]:
     return {name: session.scalar(select(func.count()).select_from(table(name))) or 0 for name in names}
 
 
-def _damage(session: Session) -> tuple[str, ...]:
+def _damage(database: Database, session: Session) -> tuple[str, ...]:
+    """What SQLite finds wrong with its file; nothing for a server, which looks after its files itself."""
+    if not database.is_sqlite:
+        return ()
     lines: list[str] = []
     try:
         lines.extend(session.scalars(text(f"PRAGMA integrity_check({_SHOWN_PROBLEMS})")))
     except DatabaseError as error:  # so much that SQLite gives up on looking
         lines.append(str(error.orig))
-    return tuple(f"{' '.join(line.split())}." for line in lines if line != "ok")
+    damage = tuple(f"{' '.join(line.split())}." for line in lines if line != "ok")
+    if damage:
+        database.note_damage()
+    return damage
 
 
-def _dangling(session: Session) -> Iterator[str]:
-    for child, row, parent, _ in session.execute(text("PRAGMA foreign_key_check")).fetchmany(_SHOWN_PROBLEMS):
-        yield f"Row {row} of {child} refers to something that is not in {parent}."
+def _gaps(session: Session, revision: str | None) -> Iterator[str]:
+    """Name the tables and columns that a database of this revision has, and this one lacks."""
+    found = _columns(session.connection())
+    if revision is None:
+        if found:
+            yield "The table alembic_version is empty: nobody knows of which version the tables are."
+        return
+    for name, columns in sorted(_columns_at(revision).items()):
+        if name not in found:
+            yield f"The table {name} is missing; restore a backup."
+        else:
+            for column in sorted(columns - found[name]):
+                yield f"The table {name} lacks its column {column}; restore a backup."
+
+
+def _columns_at(revision: str) -> dict[str, set[str]]:
+    """The columns of all tables at a revision, found by making them."""
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        migrate_to(revision, connection)
+        columns = _columns(connection)
+    engine.dispose()
+    return columns
+
+
+def _columns(connection: Connection) -> dict[str, set[str]]:
+    tables = inspect(connection)
+    return {
+        name: {column["name"] for column in tables.get_columns(name)} for name in tables.get_table_names()
+    }
+
+
+def _dangling(session: Session) -> tuple[str, ...]:
+    if session.connection().dialect.name != "sqlite":
+        return ()
+    found = session.execute(text("PRAGMA foreign_key_check")).fetchmany(_SHOWN_PROBLEMS)
+    return tuple(
+        f"Row {row} of {child} refers to something that is not in {parent}."
+        for child, row, parent, _ in found
+    )

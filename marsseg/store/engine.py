@@ -12,27 +12,26 @@ import json
 import os
 import sqlite3
 import time
+import weakref
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from marsseg.errors import DamagedStoreError, StoreError
-from marsseg.store.soundness import NOT_A_DATABASE, require_sound
-
-BUSY_SECONDS = 30
-"""How long a writer waits for another one before it gives up."""
+from marsseg.store.filewatch import FileWatch
+from marsseg.store.refusals import BUSY_SECONDS, explain
+from marsseg.store.soundness import companions_of, require_sound
 
 _WRITES = "marsseg_writes"
 _POSTGRESQL_LOCK = 0x6D617273
 _NOT_WRITABLE = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")
-_ELSEWHERE = "point MARSSEG_DATABASE_URL elsewhere"
 
 
 class Database:
@@ -43,8 +42,11 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.engine = build_engine(url)
-        self.where = describe_url(self.engine.url)
+        parsed = _parse_url(url)
+        self.where = describe_url(parsed)
+        self._watch = FileWatch(self.where) if parsed.get_backend_name() == "sqlite" else None
+        self.engine = build_engine(parsed, self._watch)
+        weakref.finalize(self, _close, self.engine, self._watch)  # also of a process that just ends
         self._open_reader = sessionmaker(self.engine)
         self._open_writer = sessionmaker(self.engine.execution_options(**{_WRITES: True}))
 
@@ -73,7 +75,7 @@ class Database:
     @contextmanager
     def migrate(self) -> Iterator[Connection]:
         """The only writer, with foreign keys unchecked: a rebuilt table must not cascade to its children."""
-        engine = build_engine(self.engine.url, migrating=True)
+        engine = build_engine(self.engine.url, self._watch, migrating=True)
         with self._explained(), engine.execution_options(**{_WRITES: True}).begin() as connection:
             yield connection
 
@@ -83,15 +85,14 @@ class Database:
         That changes the file, so one that is not in WAL yet, such as a backup put back, is read first.
 
         Raises:
-            DamagedStoreError: it is damaged somewhere; it is left as it is.
+            DamagedStoreError: it is damaged somewhere; then nothing is changed.
         """
         deadline = time.monotonic() + BUSY_SECONDS
-        with self._explained(), closing(self.engine.raw_connection()) as connection:
-            cursor = connection.cursor()
-            while cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        with self._driver() as connection:
+            while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
                 try:
-                    require_sound(connection.driver_connection)  # type: ignore[arg-type]
-                    cursor.execute("PRAGMA journal_mode = WAL")
+                    require_sound(connection)
+                    connection.execute("PRAGMA journal_mode = WAL")
                 except sqlite3.OperationalError as error:  # SQLite does not wait for this lock by itself
                     if "locked" not in str(error) or time.monotonic() > deadline:
                         raise
@@ -104,7 +105,8 @@ class Database:
         place of a good one.
 
         Raises:
-            StoreError: the store is no file, the copy exists already, or it cannot be written.
+            StoreError: the store is no file, the copy exists already or has a name that SQLite uses,
+                or it cannot be written.
             DamagedStoreError: the store is damaged somewhere.
         """
         if not self.is_sqlite:
@@ -113,13 +115,18 @@ class Database:
             raise StoreError(
                 f"{str(path)!r} names no file; say where the backup shall be, such as backup.db."
             )
+        if self.file and path.resolve() in companions_of(self.file):
+            raise StoreError(
+                f"The backup cannot be called {path}: SQLite uses that name for what it keeps beside the "
+                "database, and would mix the two; choose another name, such as backup.db."
+            )
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
             if path.exists():
                 raise FileExistsError(errno.EEXIST, "there is a file of that name already", str(path))
             temporary.touch(exist_ok=False)  # so that a folder that cannot be written is told in plain words
-            with self._explained(), closing(self.engine.raw_connection()) as source:
-                _copy(source.driver_connection, temporary)
+            with self._driver() as source:
+                _copy(source, temporary)
             _sync(temporary)
             temporary.rename(path)
             _sync(path.parent)
@@ -132,28 +139,49 @@ class Database:
 
     def compact(self) -> None:
         """Give the space of what was deleted back to the disk; waits for the current writer."""
-        with self._explained():
-            if self.is_sqlite:
-                with closing(self.engine.raw_connection()) as connection:
-                    connection.cursor().execute("VACUUM")
-                    connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            else:
-                with self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connected:
-                    connected.exec_driver_sql("VACUUM")
+        if self.is_sqlite:
+            with self._driver() as connection:
+                connection.execute("VACUUM")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        else:
+            autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+            with self._explained(), autocommit.connect() as connected:
+                connected.exec_driver_sql("VACUUM")
+
+    def note_damage(self) -> None:
+        """Hear that the store is damaged: closing it must not write SQLite's log into the file."""
+        if self._watch:
+            self._watch.note_damage()
 
     def close(self) -> None:
-        """Close all pooled connections."""
-        self.engine.dispose()
+        """Close all pooled connections; SQLite's log is not written back into a file that is damaged."""
+        _close(self.engine, self._watch)
+
+    @contextmanager
+    def _driver(self) -> Iterator[sqlite3.Connection]:
+        """SQLite's own connection, outside any transaction."""
+        with self._explained(), closing(self.engine.raw_connection()) as connection:
+            assert self._watch is not None, "only files are spoken to without a transaction"
+            self._watch.require()
+            yield connection.driver_connection  # type: ignore[misc]
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
             yield
         except (SQLAlchemyError, sqlite3.Error) as error:
-            raise explain(error, self.where) from error
+            refusal = explain(error, self.where)
+            if isinstance(refusal, DamagedStoreError):
+                self.note_damage()
+            raise refusal from error
 
 
-def _copy(source: Any, path: Path) -> None:
+def _close(engine: Engine, watch: FileWatch | None) -> None:
+    with watch.ending() if watch else nullcontext():
+        engine.dispose()
+
+
+def _copy(source: sqlite3.Connection, path: Path) -> None:
     """Copy a SQLite connection's database; what goes wrong with the copy is an OSError."""
     with closing(sqlite3.connect(path)) as target:
         try:
@@ -175,15 +203,17 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def build_engine(url: str | URL, *, migrating: bool = False) -> Engine:
+def build_engine(url: URL, watch: FileWatch | None, *, migrating: bool = False) -> Engine:
     """Build an engine on SQLite or PostgreSQL whose transactions start as this module promises.
 
+    Args:
+        watch: looks at the file of a SQLite database.
+
     Raises:
-        StoreError: the URL makes no sense, its driver is missing, or it names an in-memory database.
+        StoreError: the driver is missing.
     """
-    parsed = _parse_url(url)
     options: dict[str, Any] = {"json_serializer": partial(json.dumps, ensure_ascii=False, allow_nan=False)}
-    if parsed.get_backend_name() == "sqlite":
+    if url.get_backend_name() == "sqlite":
         options["connect_args"] = {"timeout": BUSY_SECONDS}
     else:
         options["pool_pre_ping"] = True
@@ -192,13 +222,16 @@ def build_engine(url: str | URL, *, migrating: bool = False) -> Engine:
     if migrating:
         options["poolclass"] = NullPool
     try:
-        engine = create_engine(parsed, **options)
+        engine = create_engine(url, **options)
     except (ImportError, NoSuchModuleError) as error:
         raise StoreError(
-            f"The driver of {describe_url(parsed)} is not installed ({error}); "
+            f"The driver of {describe_url(url)} is not installed ({error}); "
             "install it, e.g. with `pip install psycopg[binary]`, or check the URL."
         ) from error
-    _add_hooks(engine, foreign_keys=not migrating)
+    if watch:
+        _add_hooks(engine, watch, foreign_keys=not migrating)
+    else:
+        _add_server_hooks(engine)
     return engine
 
 
@@ -228,51 +261,28 @@ def _parse_url(url: str | URL) -> URL:
     return parsed
 
 
-def _add_hooks(engine: Engine, *, foreign_keys: bool) -> None:
-    if engine.dialect.name == "sqlite":
+def _add_hooks(engine: Engine, watch: FileWatch, *, foreign_keys: bool) -> None:
+    @event.listens_for(engine, "do_connect")
+    def look(*_: object) -> None:
+        watch.require()  # SQLite would make a new file where the old one was
 
-        @event.listens_for(engine, "connect")
-        def configure(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
-            connection.isolation_level = None  # the driver must not begin: `begin` below does
-            connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
-            connection.execute("PRAGMA synchronous = NORMAL")
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+        watch.note_opened()
+        connection.isolation_level = None  # the driver must not begin: `begin` below does
+        connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+        connection.execute("PRAGMA synchronous = NORMAL")
 
-        @event.listens_for(engine, "begin")
-        def begin(connection: Connection) -> None:
-            writes = connection.get_execution_options().get(_WRITES)
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    else:
-
-        @event.listens_for(engine, "begin")
-        def lock(connection: Connection) -> None:
-            if connection.get_execution_options().get(_WRITES):
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_POSTGRESQL_LOCK})")
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        watch.require()  # only now: a writer may have waited for half a minute
 
 
-_DAMAGED = ("not a database", "malformed", "unsupported file format")
-_SENTENCES = {
-    ("database is locked", "lock timeout"): (
-        f"The database {{where}} stayed busy for {BUSY_SECONDS} seconds; "
-        "close the program that holds it and try again."
-    ),
-    ("disk is full", "no space left"): "There is no space left for {where}; free some and try again.",
-    ("unable to open", "readonly database"): (
-        "The database {where} cannot be opened for writing; check its folder's permissions, "
-        f"set MARSSEG_HOME to a folder of yours, or {_ELSEWHERE}."
-    ),
-}
-
-
-def explain(error: Exception, where: str) -> StoreError:
-    """Turn what a driver says into one sentence about what to do."""
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-    lines = str(cause).strip().splitlines()
-    text = lines[0] if lines else type(cause).__name__
-    if any(sign in text.lower() for sign in _DAMAGED):
-        return DamagedStoreError(NOT_A_DATABASE.format(where=where))
-    for signs, sentence in _SENTENCES.items():
-        if any(sign in text.lower() for sign in signs):
-            return StoreError(sentence.format(where=where))
-    return StoreError(f"The database {where} refused ({text}); check that it is reachable, or {_ELSEWHERE}.")
+def _add_server_hooks(engine: Engine) -> None:
+    @event.listens_for(engine, "begin")
+    def lock(connection: Connection) -> None:
+        if connection.get_execution_options().get(_WRITES):
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_POSTGRESQL_LOCK})")

@@ -20,6 +20,7 @@ from marsseg.store.worker import get_current
 Direction = Literal["up", "down", "top"]
 
 _PAUSE = "queue paused"
+_NOT_WAITING = ("is not waiting in the queue", "only a waiting run has a place and a priority in it")
 _IN_ORDER = (RunRow.priority.desc(), RunRow.position, RunRow.number)
 _NEEDED = aliased(RunRow)
 _WAITS = exists().where(
@@ -49,7 +50,7 @@ class RunQueue(StorePart):
         with self._database.write() as session:
             moved = get_row(session, run_id)
             if moved.status is not RunStatus.QUEUED:
-                raise refusal(run_id, moved.status, "is not waiting in the queue")
+                raise refusal(run_id, moved.status, *_NOT_WAITING)
             rows = list(
                 session.scalars(select(RunRow).where(RunRow.status == RunStatus.QUEUED).order_by(*_IN_ORDER))
             )
@@ -77,7 +78,7 @@ class RunQueue(StorePart):
         with self._database.write() as session:
             row = get_row(session, run_id)
             if row.status is not RunStatus.QUEUED:
-                raise refusal(run_id, row.status, "is not waiting in the queue")
+                raise refusal(run_id, row.status, *_NOT_WAITING)
             if row.priority == priority:
                 return
             changed = f"Priority changed from {row.priority} to {priority}."

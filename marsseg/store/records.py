@@ -54,6 +54,8 @@ FINISHED = frozenset({RunStatus.COMPLETED, RunStatus.STOPPED, RunStatus.FAILED, 
 ENDED_WELL = frozenset({RunStatus.COMPLETED, RunStatus.STOPPED})
 ACTIVE = frozenset({RunStatus.STARTING, RunStatus.RUNNING, RunStatus.STOPPING})
 RESUMABLE = frozenset({RunStatus.STOPPED, RunStatus.FAILED, RunStatus.LOST})
+_LONG_SILENCE = 20.0
+"""Seconds; workers give a sign of life every second, but wait for a disk or a database that is busy."""
 
 
 class Phase(StrEnum):
@@ -206,6 +208,17 @@ class RunRecord:
     notes: str = ""
     tags: tuple[str, ...] = ()
     archived: bool = False
+
+    def silence(self, now: float) -> float:
+        """Seconds since the last sign of life of its worker, once that is far too long; else 0.
+
+        Args:
+            now: seconds since the epoch.
+        """
+        if not self.status.is_active or self.process is None or self.heartbeat_at is None:
+            return 0.0
+        silent = now - self.heartbeat_at
+        return silent if silent > _LONG_SILENCE else 0.0
 
 
 @dataclass(frozen=True, slots=True)

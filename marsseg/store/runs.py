@@ -163,7 +163,7 @@ class RunTable(StorePart):
             if row.status is RunStatus.QUEUED:
                 self._cancel(session, row)
             elif row.status.is_finished:
-                raise refusal(run_id, row.status, "has nothing to stop")
+                raise refusal(run_id, row.status, "has nothing to stop", "it has ended already")
             elif not row.stop_requested or (now and not row.stop_now):
                 row.status = RunStatus.STOPPING
                 row.stop_requested, row.stop_now = True, now
@@ -204,7 +204,7 @@ class RunTable(StorePart):
         with self._database.write() as session:
             row = get_row(session, run_id)
             if row.status is not RunStatus.COMPLETED:
-                raise refusal(run_id, row.status, "cannot be extended")
+                raise refusal(run_id, row.status, "cannot be extended", _until_it_can_be_extended(row.status))
             last = session.scalar(select(func.max(EpochRow.epoch)).where(EpochRow.run_id == run_id))
             if not last:
                 raise refusal(run_id, row.status, "has no epochs to go on from")
@@ -246,6 +246,11 @@ class RunTable(StorePart):
             self._add_event(session, RunStatus.COMPLETED, "Not extended after all; it is as before.", row.id)
             return
         self._end(session, row, RunStatus.STOPPED, "Cancelled before it started.")
+
+
+def _until_it_can_be_extended(status: RunStatus) -> str:
+    first = "resume it and let it end" if status.is_resumable else "let it end"
+    return f"{first}, because only a completed run has an end to go on from"
 
 
 def _state(row: RunRow) -> str:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
 
-from marsseg.errors import StoreError
+from marsseg.errors import StoreError, UnusableStoreError
 from marsseg.store.engine import Database
+from marsseg.store.refusals import lacks
 from marsseg.store.soundness import refuse_damaged
+from marsseg.store.tables import Base
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -23,20 +25,25 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 logger = logging.getLogger(__name__)
 
 
-def prepare(database: Database) -> Path | None:
+def prepare(database: Database, home: Path | None = None) -> Path | None:
     """Create or upgrade the tables if need be; safe when several processes do it at once.
+
+    Args:
+        home: the folder of the store's runs, if it is known.
 
     Returns:
         Where the store was copied to before an upgrade; None when there was none, or nothing to copy.
 
     Raises:
-        StoreError: the database is no database of ours, damaged, unreachable, or from a newer version; or
-            it cannot be backed up before an upgrade.
+        StoreError: the database is no database of ours, damaged, unreachable, from a newer version, or
+            lacks a table; or it cannot be backed up before an upgrade.
     """
     if database.file:
-        refuse_damaged(database.file)
+        refuse_damaged(database.file, home=home)
     with database.read() as session:
         current = find_revision(session.connection(), database.where)
+        if current == HEAD:
+            _require_tables(session.connection(), database.where)
     if current != HEAD:
         refuse_unknown(current, database.where)
     if database.is_sqlite:
@@ -56,10 +63,17 @@ def find_revision(connection: Connection, where: str) -> str | None:
         return revision
     if tables:
         raise StoreError(
-            f"The database {where} belongs to another program (it holds {tables[0]!r}) "
-            "and was left as it is; point MARSSEG_DATABASE_URL elsewhere."
+            f"The database {where} belongs to another program (it holds {tables[0]!r}), so the lab does not "
+            "use it; point MARSSEG_DATABASE_URL elsewhere."
         )
     return None
+
+
+def _require_tables(connection: Connection, where: str) -> None:
+    """Compare the names of the tables alone, which costs next to nothing."""
+    missing = Base.metadata.tables.keys() - set(inspect(connection).get_table_names())
+    if missing:
+        raise UnusableStoreError(lacks(f"the table {min(missing)}", where))
 
 
 def alembic_config() -> Config:
@@ -87,9 +101,16 @@ def refuse_unknown(revision: str | None, where: str) -> None:
         )
 
 
-def _upgrade(database: Database) -> Path | None:
+def migrate_to(revision: str, connection: Connection) -> None:
+    """Run the migrations up to a revision on a connection that holds a transaction open."""
     from alembic import command
 
+    config = alembic_config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+def _upgrade(database: Database) -> Path | None:
     with database.migrate() as connection:
         current = find_revision(connection, database.where)  # again: another process may have been quicker
         if current == HEAD:
@@ -97,9 +118,7 @@ def _upgrade(database: Database) -> Path | None:
         refuse_unknown(current, database.where)
         # Nobody else can write until the upgrade is through, so the copy misses nothing.
         copy = _back_up(database, database.file, current) if current and database.file else None
-        config = alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        migrate_to("head", connection)
         return copy
 
 

@@ -13,34 +13,45 @@ from pathlib import Path
 from urllib.parse import quote
 
 from marsseg.errors import DamagedStoreError, StoreError
+from marsseg.store.descriptors import read_beginning
+from marsseg.store.refusals import BUSY_SECONDS, ELSEWHERE, LEFT_ALONE
 
-_MAGIC = b"SQLite format 3\0"
+MAGIC = b"SQLite format 3\0"
+"""What every SQLite file begins with."""
 _JOURNAL = slice(18, 20)
 """Where the header says how changes are journalled: 1, 1 for a rollback journal, 2, 2 for a log beside it."""
 _WITHOUT_LOG = b"\1\1"
-NOT_A_DATABASE = (
-    "The file {where} is not a readable database and was left as it is; "
-    "restore a backup, move it away together with its -wal, or point MARSSEG_DATABASE_URL elsewhere."
-)
+_COMPANIONS = ("-wal", "-shm", "-journal")
+
+
+def companions_of(file: Path) -> tuple[Path, ...]:
+    """What SQLite may keep beside a file, which for a link is beside what it leads to."""
+    real = file.resolve()
+    return tuple(real.with_name(f"{real.name}{ending}") for ending in _COMPANIONS)
 
 
 def log_of(file: Path) -> Path:
     """Where SQLite keeps what is not yet written back to a file."""
-    return file.with_name(f"{file.name}-wal")
+    return companions_of(file)[0]
 
 
-def refuse_damaged(file: Path) -> None:
+def refuse_damaged(file: Path, *, home: Path | None = None) -> None:
     """Refuse a file that opening would change although it cannot be read; none at all is fine.
 
+    Args:
+        home: the folder of the store's runs, if it is known; else they are looked for beside the file.
+
     Raises:
-        StoreError: it is no SQLite file, it is gone while its log is there, the log is another database's,
-            its tables cannot be listed, or it is empty although runs have files beside it.
+        StoreError: it is no SQLite file, it is gone while its log or the files of its runs are there, the log
+            is another database's, its tables cannot be listed, or it is empty although runs have files.
     """
-    beginning = _read_beginning(file)
-    if beginning and not beginning.startswith(_MAGIC):
-        raise DamagedStoreError(NOT_A_DATABASE.format(where=file))
+    _refuse_no_file(file)
+    beginning = read_beginning(file, _JOURNAL.stop)
+    if beginning and not beginning.startswith(MAGIC):
+        raise DamagedStoreError(LEFT_ALONE.format(where=file))
     if not _has_content(log_of(file)):
-        _refuse_emptied(file)
+        if not beginning:
+            _refuse_lost(file, file.parent if home is None else home)
         return
     if beginning[_JOURNAL] == _WITHOUT_LOG:
         raise StoreError(
@@ -56,8 +67,13 @@ def refuse_damaged(file: Path) -> None:
     try:
         _read_without_writing(file)
     except sqlite3.DatabaseError as error:
-        if "malformed" in str(error) or "not a database" in str(error):
-            raise DamagedStoreError(NOT_A_DATABASE.format(where=file)) from error
+        if is_damage(error):
+            raise DamagedStoreError(LEFT_ALONE.format(where=file)) from error
+
+
+def read_only(path: str | Path) -> sqlite3.Connection:
+    """A connection that never writes the log back, not even when it is the last to close."""
+    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=BUSY_SECONDS)
 
 
 def require_sound(connection: sqlite3.Connection) -> None:
@@ -71,22 +87,37 @@ def require_sound(connection: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError(f"database disk image is malformed: {found}")
 
 
-def _refuse_emptied(file: Path) -> None:
-    """Refuse a file that lost its content: with new tables in it, it would speak against all files."""
-    runs = file.parent / "artifacts" / "runs"
-    if file.is_file() and not file.stat().st_size and any(runs.glob("r-*")):
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether SQLite speaks of a file's content, not of being busy or refused."""
+    return "malformed" in str(error) or "not a database" in str(error)
+
+
+def _refuse_no_file(file: Path) -> None:
+    """Refuse what bears the name of a database and can never become one."""
+    if file.is_symlink() and not file.exists():
         raise StoreError(
-            f"The database {file} is empty, but runs have files in {runs}; it was left as it is. Put a "
-            "backup in its place, or remove it to begin anew."
+            f"The database {file} is a link to {file.readlink()}, where nothing is; bring that back (is its "
+            f"disk mounted?), remove the link, or {ELSEWHERE}."
+        )
+    if file.exists() and not file.is_file():
+        kind = "a folder" if file.is_dir() else "no ordinary file"
+        raise StoreError(
+            f"The database {file} cannot be opened, as there is {kind} of that name; move it away, put "
+            f"a backup in its place if there was a database, or {ELSEWHERE}."
         )
 
 
-def _read_beginning(file: Path) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            return opened.read(_JOURNAL.stop)
-    except OSError:  # missing, or a folder that cannot be read: SQLite says so in its own words
-        return b""
+def _refuse_lost(file: Path, home: Path) -> None:
+    """Refuse a file that lost its content or is gone: with new tables, it would speak against all files."""
+    runs = home / "artifacts" / "runs"
+    if home.resolve() != file.parent.resolve() or not any(runs.glob("r-*")):
+        return
+    is_there = file.exists()
+    remove = "remove it and " if is_there else ""
+    raise StoreError(
+        f"The database {file} is {'empty' if is_there else 'missing'}, but runs have files in {runs}. Put a "
+        f"backup in its place; or, to begin anew, {remove}move the folder {runs} away."
+    )
 
 
 def _has_content(log: Path) -> bool:
@@ -94,7 +125,6 @@ def _has_content(log: Path) -> bool:
 
 
 def _read_without_writing(file: Path) -> None:
-    """A connection that may only read never writes the log back, not even when it is the last to close."""
-    with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as connection:
+    with closing(read_only(file)) as connection:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         connection.execute("SELECT * FROM alembic_version").fetchall()

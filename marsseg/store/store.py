@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Self
 
 from marsseg.errors import StoreError
@@ -28,14 +29,17 @@ class RunStore(DatasetStore, RunTable, RunQueue, Annotations, WorkerDesk, Measur
     Args:
         database_url: SQLAlchemy URL of a SQLite file or a PostgreSQL database.
         clock: gives seconds since the epoch.
+        home: the folder of the runs' files, if it is known: a database that is missing beside them is lost.
 
     Raises:
         StoreError: the database cannot be used; the sentence says what to do.
     """
 
-    def __init__(self, database_url: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, database_url: str, clock: Callable[[], float] = time.time, *, home: Path | None = None
+    ) -> None:
         super().__init__(Database(database_url), clock)
-        prepare(self._database)
+        prepare(self._database, home)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -51,7 +55,7 @@ class RunStore(DatasetStore, RunTable, RunQueue, Annotations, WorkerDesk, Measur
                 f"The folder {settings.home} cannot be made ({error.strerror}); "
                 "set MARSSEG_HOME to a folder of yours."
             ) from error
-        return cls(settings.database_url)
+        return cls(settings.database_url, home=settings.home)
 
     def close(self) -> None:
         """Close all connections; the next call opens them anew."""

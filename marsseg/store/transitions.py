@@ -44,6 +44,6 @@ def require_transition(run_id: str, current: RunStatus, target: RunStatus) -> No
         raise refusal(run_id, current, f"cannot become {target}")
 
 
-def refusal(run_id: str, current: RunStatus, what: str) -> StateError:
-    """The error that says where a run stands, what that rules out, and what to do."""
-    return StateError(f"Run {run_id} is {current} and {what}; {_ADVICE[current]}.")
+def refusal(run_id: str, current: RunStatus, what: str, advice: str = "") -> StateError:
+    """The error that says where a run stands, what that rules out, and what to do: the usual, or `advice`."""
+    return StateError(f"Run {run_id} is {current} and {what}; {advice or _ADVICE[current]}.")

@@ -101,6 +101,8 @@ class WorkerDesk(StorePart):
             later = delete(EpochRow).where(EpochRow.run_id == run_id, EpochRow.epoch > epoch)
             forgotten: int = session.connection().execute(later).rowcount
             row.train_seconds = _sum_seconds(session, run_id)
+            if row.best_epoch is not None and row.best_epoch > epoch:
+                row.best_epoch = None
             self._add_event(session, "resumed", message, run_id)
             return forgotten
 

@@ -63,8 +63,9 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """The checkpoints of one run, in `folder`: of the last two epochs, and of the best one.
+    """The checkpoints of one run, in `folder`: of the last two epochs, and of the best one as of either.
 
+    So a run whose newest file is damaged goes on from the one before as it would have gone on then.
     A file counts once it is recorded. Until then nothing else is removed, and afterwards only what was
     recorded before or by this launch: one that has lost the run harms nothing.
 
@@ -79,6 +80,7 @@ class Checkpoints:
         self.folder = folder
         self._suffix = f"-{launch}" if launch else ""
         self._recorded = {epoch: name or "" for epoch, name in recorded}
+        self._best_before = 0
 
     def save(self, state: TrainingState, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> str:
         """Write the file of an epoch, whole or not at all; returns its name, which is then to be recorded.
@@ -98,7 +100,8 @@ class Checkpoints:
     def accept(self, state: TrainingState, name: str) -> None:
         """Count a file that was recorded, and remove those that are no longer needed."""
         self._recorded[state.epoch] = name
-        needed = {*sorted(self._recorded)[-KEPT:], state.watch.best_epoch}
+        needed = {*sorted(self._recorded)[-KEPT:], state.watch.best_epoch, self._best_before}
+        self._best_before = state.watch.best_epoch
         for epoch in self._recorded.keys() - needed:
             self.discard(self._recorded.pop(epoch))
 
@@ -107,8 +110,14 @@ class Checkpoints:
         if name:
             _remove(self.folder / name)
 
-    def go_on_after(self, epoch: int) -> None:
-        """Forget the files of later epochs, and remove all that no epoch needs, unfinished ones too."""
+    def go_on_after(self, epoch: int, best_epoch: int = 0) -> None:
+        """Forget the files of later epochs, and remove all that no epoch needs, unfinished ones too.
+
+        Args:
+            epoch: the last one that is not trained again; 0 to begin anew.
+            best_epoch: the best one by then.
+        """
+        self._best_before = best_epoch
         self._recorded = {number: name for number, name in self._recorded.items() if number <= epoch}
         names = set(self._recorded.values())
         for path in (*self.folder.glob("epoch-*.npz"), *self.folder.glob(".*.tmp")):

@@ -12,12 +12,12 @@ from typing import cast
 import numpy as np
 import onnxruntime
 
-from marsseg.data.arrays import open_arrays
 from marsseg.errors import MarsSegError
 from marsseg.metrics import decode
 from marsseg.settings import Settings
 from marsseg.store import RunStore
 from marsseg.store.records import Phase, Progress, RunRecord
+from marsseg.training.datasets import open_dataset
 from marsseg.training.evaluation import keep_prediction, predict_split
 from marsseg.training.files import save_arrays
 from marsseg.training.inputs import Standardizer, Tiles
@@ -28,6 +28,7 @@ from marsseg.training.signature import INPUT_NAME, export_metadata
 
 BATCH = 16
 MODEL = "model.onnx"
+EvaluationStep = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, float]]
 _SPLITS = ("train", "validation", "test")
 
 logger = logging.getLogger(__name__)
@@ -81,13 +82,16 @@ class Combiner:
         parts = [self._read_part(member) for member in self._run.config.combine.members]
         splits = common_splits(parts)
         self._record(parts, splits)
+        dataset, arrays = open_dataset(self._run, self._store, self._settings)
         self._enter(Phase.BUILDING)
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._merge(parts)
+        self._merge(parts, dataset.meta.get("frame_size"))
         save_arrays(self._folder / "split.npz", splits)
         judged = [split for split in ("validation", "test") if split in splits]
+        step = evaluation_step(self._folder / MODEL, self._run.threads)
+        standardizer = Standardizer(parts[0].network.mean, parts[0].network.std)
         for split in judged:
-            self._judge(split, splits[split], parts[0])
+            self._judge(split, Tiles(arrays.images, arrays.masks, splits[split], standardizer), step)
         note = "" if "validation" in judged else "; its members were validated on different tiles"
         return f"combined {len(parts)} run{'s' if len(parts) > 1 else ''}{note}"
 
@@ -116,28 +120,22 @@ class Combiner:
             )
         )
 
-    def _merge(self, parts: Sequence[Part]) -> None:
+    def _merge(self, parts: Sequence[Part], frame_size: list[int] | None) -> None:
         combine, first = self._run.config.combine, parts[0].network
         metadata = export_metadata(
             self._run.id,
             mean=first.mean,
             std=first.std,
-            frame_size=self._store.get_dataset(self._run.dataset_id).meta.get("frame_size"),
+            frame_size=frame_size,
             multiple=math.lcm(*(part.network.multiple for part in parts)),
         )
         networks = [part.network for part in parts]
         rule = cast(Rule, combine.rule)
         merge_networks(networks, self._folder / MODEL, metadata, rule=rule, flips=combine.flips)
 
-    def _judge(self, split: str, rows: np.ndarray, first: Part) -> None:
+    def _judge(self, split: str, tiles: Tiles, step: EvaluationStep) -> None:
         """Predict a split with the merged network, and keep masks and confusion matrices."""
-        arrays = open_arrays(
-            self._settings.datasets_dir / self._store.get_dataset(self._run.dataset_id).sha256
-        )
-        standardizer = Standardizer(first.network.mean, first.network.std)
-        tiles = Tiles(arrays.images, arrays.masks, rows, standardizer)
         logger.info("Evaluating on %d %s tiles.", len(tiles), split)
-        step = evaluation_step(self._folder / MODEL, self._run.threads)
         prediction = predict_split(step, tiles, BATCH, self._say)
         self._enter(Phase.SAVING)
         keep_prediction(prediction, split, self._folder / "predictions", self._reporter)
@@ -182,9 +180,7 @@ def common_splits(parts: Sequence[Part]) -> dict[str, np.ndarray]:
     return {split: first.rows[split] for split in _SPLITS if same[split]}
 
 
-def evaluation_step(
-    model: Path, threads: int | None
-) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, float]]:
+def evaluation_step(model: Path, threads: int | None) -> EvaluationStep:
     """What `predict_split` asks for each batch, answered by an exported network.
 
     The loss is the mean negative log-likelihood of labelled pixels; 0 in a batch without any.

@@ -1,4 +1,4 @@
-"""Networks for terrain segmentation: encoder, bottleneck, decoder, head."""
+"""Networks for terrain segmentation: encoder, bottleneck, decoder, heads."""
 
 from __future__ import annotations
 
@@ -9,54 +9,11 @@ from keras import layers
 
 from marsseg.classes import N_CLASSES
 from marsseg.config import ModelConfig
-from marsseg.training.blocks import Blocks, Tensor
-
-
-def build_network(config: ModelConfig, seed: int | None = None) -> keras.Model:
-    """Build the U-Net (Ronneberger 2015) that `config` describes.
-
-    Args:
-        config: depth, filters and toggles.
-        seed: draws the initial weights and dropout masks: same seed, same numbers; None leaves that to
-            `keras.utils.set_random_seed`.
-
-    Returns:
-        A functional model from `image` (B, H, W, 1), standardised, H and W multiples of 2^depth, to
-        `logits` (B, H, W, 5), float32 and linear. `marsseg.config.sizing.network_size` gives its size.
-    """
-    blocks = Blocks(config, seed)
-    image = keras.Input((None, None, 1), name="image")
-    x, skips = encode(image, config, blocks)
-    x = blocks.double_conv(config.filters * 2**config.depth, "bottleneck")(x)
-    x = decode(x, skips, config, blocks)
-    return keras.Model(image, head(x, blocks), name="unet")
-
-
-def encode(x: Tensor, config: ModelConfig, blocks: Blocks) -> tuple[Tensor, list[Tensor]]:
-    """Halve the image `depth` times; returns the last level and what each level passes to the decoder."""
-    skips = []
-    for level in range(1, config.depth + 1):
-        x = blocks.double_conv(config.filters * 2 ** (level - 1), f"encoder_{level}")(x)
-        skips.append(x)
-        x = layers.MaxPooling2D(name=f"encoder_{level}_pool")(x)
-    return x, skips
-
-
-def decode(x: Tensor, skips: list[Tensor], config: ModelConfig, blocks: Blocks) -> Tensor:
-    """Double the image level by level, `decoder_1` last, joining what the skip gate lets pass."""
-    for level in range(config.depth, 0, -1):
-        name, filters = f"decoder_{level}", config.filters * 2 ** (level - 1)
-        x = blocks.upsample(filters, f"{name}_up")(x)
-        passed = blocks.gate(f"{name}_gate")(skips[level - 1], x)
-        x = layers.Concatenate(name=f"{name}_join")([passed, x])
-        x = blocks.double_conv(filters, name)(x)
-    return x
-
-
-def head(x: Tensor, blocks: Blocks) -> Tensor:
-    """Five logits a pixel, in float32 whatever precision the network computes in."""
-    logits = blocks.conv(N_CLASSES, 1, "head")(x)
-    return layers.Activation("linear", dtype="float32", name="logits")(logits)
+from marsseg.config.anatomy import decoder_levels, output_weights, supervised_stages
+from marsseg.training.blocks import Blocks
+from marsseg.training.custom_layers import Tensor
+from marsseg.training.decoders import DECODERS
+from marsseg.training.encoders import encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +31,53 @@ class Networks:
     output_weights: tuple[float, ...]
 
 
+def build_network(config: ModelConfig, seed: int | None = None) -> keras.Model:
+    """Build the network that `config` describes, as it is used.
+
+    Args:
+        config: architecture, encoder, depth, filters and toggles.
+        seed: draws the initial weights and dropout masks: same seed, same numbers; None leaves that to
+            `keras.utils.set_random_seed`.
+
+    Returns:
+        A functional model from `image` (B, H, W, 1), standardised, H and W multiples of 2^depth, to
+        `logits` (B, H, W, 5), float32 and linear. `marsseg.config.sizing.network_size` gives its size.
+    """
+    return build_networks(config, seed).inference
+
+
 def build_networks(config: ModelConfig, seed: int | None = None) -> Networks:
-    """Build the network that `config` describes."""
-    network = build_network(config, seed)
-    return Networks(network, network, (1.0,))
+    """Build the network that `config` describes, as it is trained and as it is used.
+
+    With deep supervision (Lee 2015) the trained one gives logits (B, H, W, 5) of coarser features too, those
+    of `supervised_stages`. Seeds are drawn for their heads last: with and without them, the network in use
+    starts from the same numbers.
+
+    Args:
+        config: architecture, encoder, depth, filters and toggles.
+        seed: as for `build_network`.
+    """
+    blocks = Blocks(config, seed)
+    image = keras.Input((None, None, 1), name="image")
+    decoded = DECODERS[config.architecture](encode(image, blocks), blocks)
+    main, *coarser = supervised_stages(config)
+    logits = _main_head(decoded[main], image, blocks)
+    inference = keras.Model(image, logits, name=config.architecture)
+    if not coarser:
+        return Networks(inference, inference, (1.0,))
+    outputs = [logits, *(_coarse_head(decoded[name], image, blocks, name) for name in coarser)]
+    training = keras.Model(image, outputs, name=f"{config.architecture}_supervised")
+    return Networks(training, inference, output_weights(config))
+
+
+def _main_head(x: Tensor, image: Tensor, blocks: Blocks) -> Tensor:
+    """Five logits a pixel, in float32 whatever precision the network computes in."""
+    logits = blocks.conv(N_CLASSES, 1, "head")(x)
+    if decoder_levels(blocks.config)[-1] > 1:
+        logits = blocks.resize(logits, image, "head_resize", dtype="float32")
+    return layers.Activation("linear", dtype="float32", name="logits")(logits)
+
+
+def _coarse_head(x: Tensor, image: Tensor, blocks: Blocks, name: str) -> Tensor:
+    logits = blocks.conv(N_CLASSES, 1, f"{name}_head")(x)
+    return blocks.resize(logits, image, f"{name}_logits", dtype="float32")

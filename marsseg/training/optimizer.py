@@ -77,11 +77,8 @@ class Watch:
         return asdict(self)
 
     def _is_better(self, score: float) -> bool:
-        if self.best_epoch == 0:
-            return True
-        if math.isnan(score):
-            return False
-        return math.isnan(self.best_score) or score > self.best_score
+        """Any score beats none; where no epoch has one, the one that trained longest is the best."""
+        return self.best_epoch == 0 or math.isnan(self.best_score) or score > self.best_score
 
 
 def learning_rate_at(config: TrainConfig, watch: Watch, epoch: int, step: int, steps: int) -> float:

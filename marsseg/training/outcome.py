@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from marsseg.store.records import RunStatus
 from marsseg.training.checkpoints import TrainingState
@@ -20,6 +20,7 @@ class Outcome:
         train_seconds: time spent on finished epochs, over all launches.
         scores: whose scores the run has after a stop or a failure.
         advice: what to do about it; a sentence of its own.
+        where: how far training had come when it was stopped.
     """
 
     status: RunStatus
@@ -28,15 +29,23 @@ class Outcome:
     train_seconds: float
     scores: str = ""
     advice: str = ""
+    where: str = ""
 
     @property
     def has_scores(self) -> bool:
         """Whether there are weights worth evaluating; after a failure, only if an epoch was completed."""
         return self.status is not RunStatus.FAILED or self.best_epoch is not None
 
-    def sentence(self, *, evaluated: bool = True) -> str:
-        """All of it in one text."""
-        parts = filter(None, [self.reason, self.scores if evaluated else "not evaluated, as asked"])
+    def sentence(self, *, evaluated: bool = True, cause: str = "") -> str:
+        """All of it in one text.
+
+        Args:
+            evaluated: whether there are scores.
+            cause: what asked for a stop, such as "SIGTERM"; empty for a person.
+        """
+        by = f"by {cause}" if cause and self.status is RunStatus.STOPPED else ""
+        reason = " ".join(filter(None, [self.reason, by, self.where]))
+        parts = filter(None, [reason, self.scores if evaluated else "not evaluated, as asked"])
         return ". ".join(filter(None, ["; ".join(parts), self.advice]))
 
 
@@ -51,20 +60,16 @@ def stopped_early(state: TrainingState, patience: int) -> Outcome:
     return _outcome(state, RunStatus.COMPLETED, reason)
 
 
-def stopped(state: TrainingState, cause: str, step: int, steps: int) -> Outcome:
-    """Someone asked to stop, `step` steps into the next epoch.
-
-    Args:
-        cause: what asked, such as "SIGTERM"; empty for a person.
-    """
-    by, epoch = f" by {cause}" if cause else "", state.epoch + 1
+def stopped(state: TrainingState, step: int, steps: int) -> Outcome:
+    """Someone asked to stop, `step` steps into the next epoch."""
+    epoch = state.epoch + 1
     where = f"in epoch {epoch} after step {step} of {steps}" if step else f"before epoch {epoch}"
     scores = (
         f"the scores are those of epoch {state.watch.best_epoch}, the best of {state.epoch}"
         if state.epoch
         else "no epoch was completed, so the scores are those of the weights at that moment"
     )
-    return _outcome(state, RunStatus.STOPPED, f"stopped{by} {where}", scores)
+    return replace(_outcome(state, RunStatus.STOPPED, "stopped", scores), where=where)
 
 
 def diverged(state: TrainingState, loss: float, where: str) -> Outcome:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from marsseg.errors import NotFoundError, StateError, StoreError
+from marsseg.errors import NotFoundError, StateError, StoreError, UnusableStoreError
 from marsseg.store.records import EpochRecord, EvaluationRecord, Phase, Progress
 
 if TYPE_CHECKING:
@@ -40,8 +40,12 @@ class StopFlag:
         self._is_urgent = False
 
     def set(self, cause: str = "") -> None:
-        """Ask for the end; there is no way back. The first who asks is the cause, empty for a person."""
-        if not self._is_set:
+        """Ask for the end; there is no way back.
+
+        The first who asks is the cause, but a person (empty) comes before any signal: the scheduler sends one
+        to those who were asked and do not end, and a process that was suspended hears that first.
+        """
+        if not self._is_set or not cause:
             self.cause = cause
         self._is_set = True
 
@@ -97,12 +101,15 @@ def persist(
 
     Raises:
         StoreError: it still refuses after the last wait.
+        UnusableStoreError: at once, as waiting would not help.
         StateError, NotFoundError: at once, as the run is not this worker's any more.
     """
     for seconds in waits:
         try:
             write()
             return
+        except UnusableStoreError:
+            raise
         except StoreError as error:
             logger.warning("%s Trying again in %g s.", error, seconds)
             sleep(seconds)
@@ -158,6 +165,7 @@ class Heartbeat:
 
     As a context manager it beats once at the start and writes the last progress at the end. When the
     store says that another launch owns the run, `disowned` and `stop` are set and nothing more is written.
+    A store that is damaged or was moved ends the training, too: a resume goes on from the last checkpoint.
     """
 
     def __init__(
@@ -191,6 +199,12 @@ class Heartbeat:
         except (StateError, NotFoundError):
             self.disowned.set()
             self.stop.hurry()
+        except UnusableStoreError as error:
+            if not self.stop.is_urgent():
+                logger.error("%s The run ends here, with its checkpoints.", error)
+            self.stop.hurry()
+        except StoreError as error:
+            logger.warning("%s A heartbeat could not be written.", error)
         except Exception:  # the run must not die of one missed heartbeat
             logger.warning("A heartbeat could not be written.", exc_info=True)
 

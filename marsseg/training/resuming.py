@@ -27,6 +27,12 @@ class Start:
         """The last epoch that need not be trained again; 0 to begin anew."""
         return self.checkpoint.state.epoch if self.checkpoint else 0
 
+    @property
+    def best_epoch(self) -> int:
+        """The best epoch by then; 0 to begin anew."""
+        known = self.checkpoint.state.watch.best_epoch if self.checkpoint else 0
+        return self.epoch if self.is_best_lost else known
+
 
 def find_start(checkpoints: Checkpoints, read_best: Callable[[int], object], epochs: int) -> Start:
     """Try the recorded epochs from the newest on.
@@ -46,7 +52,8 @@ def find_start(checkpoints: Checkpoints, read_best: Callable[[int], object], epo
             if found.state.watch.best_epoch != epoch:
                 read_best(found.state.watch.best_epoch)
         except UnreadableError as error:
-            return Start(found, f"{error}, the best one; goes on after epoch {epoch}, now the best.", True)
+            why = f"{trouble}. {error}" if trouble else str(error)
+            return Start(found, f"{why}, the best one; goes on after epoch {epoch}, now the best.", True)
         usual = f"Goes on after epoch {epoch} of {epochs}."
         return Start(found, f"{trouble}; goes on after epoch {epoch}." if trouble else usual)
     return Start(None, "No checkpoint can be read; begins anew.")

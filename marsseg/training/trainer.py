@@ -169,7 +169,7 @@ class Trainer:
         if self.checkpoints.epochs():
             logger.info("%s", start.message)
             self.reporter.resumed(start.epoch, start.message)
-        self.checkpoints.go_on_after(start.epoch)
+        self.checkpoints.go_on_after(start.epoch, start.best_epoch)
         self._position = (min(start.epoch + 1, self.config.train.epochs), 0)
         self._say(Phase.BUILDING)
         if start.checkpoint is None:
@@ -194,7 +194,7 @@ class Trainer:
             return stopped_early(state, train.early_stop_patience)
         if self.stop.is_set():
             epoch, step = self._position
-            return stopped(state, self.stop.cause, step if epoch > state.epoch else 0, self.steps)
+            return stopped(state, step if epoch > state.epoch else 0, self.steps)
         return None
 
     def _epoch(self, state: TrainingState) -> TrainingState:

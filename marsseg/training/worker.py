@@ -15,12 +15,13 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from marsseg.config.machine import require_gpu
-from marsseg.data.arrays import DatasetArrays, open_arrays
-from marsseg.errors import DatasetError, MarsSegError, NotFoundError, StateError, StoreError
+from marsseg.data.arrays import DatasetArrays
+from marsseg.errors import MarsSegError, NotFoundError, StateError, StoreError
 from marsseg.identity import TOKEN_VARIABLE, own_identity
 from marsseg.settings import Settings, load_settings
 from marsseg.store import RunStore
 from marsseg.store.records import DatasetRecord, Phase, Progress, RunRecord, RunStatus
+from marsseg.training.datasets import open_dataset
 from marsseg.training.failures import failure_sentence
 from marsseg.training.provenance import collect_provenance
 from marsseg.training.reporting import Heartbeat, HurriedError, StopFlag, StoreReporter, persist
@@ -150,8 +151,9 @@ class Worker:
             self._judge(trainer, outcome)
         except HurriedError:
             status = RunStatus.FAILED if outcome.status is RunStatus.FAILED else RunStatus.STOPPED
-            return LastWord(status, outcome.sentence(evaluated=False), outcome.best_epoch)
-        return LastWord(outcome.status, outcome.sentence(), outcome.best_epoch)
+            sentence = outcome.sentence(evaluated=False, cause=self.stop.cause)
+            return LastWord(status, sentence, outcome.best_epoch)
+        return LastWord(outcome.status, outcome.sentence(cause=self.stop.cause), outcome.best_epoch)
 
     def _combine(self, run: RunRecord) -> LastWord:
         """Put finished runs together: nothing is learned, and TensorFlow is not needed."""
@@ -238,23 +240,6 @@ class Worker:
         self.stop.raise_if_urgent()
         epochs = trainer.config.train.epochs
         self.reporter.progress(Progress(phase, trainer.epoch, epochs, step, steps))
-
-
-def open_dataset(run: RunRecord, store: RunStore, settings: Settings) -> tuple[DatasetRecord, DatasetArrays]:
-    """Find the dataset of a run and open its arrays.
-
-    Raises:
-        DatasetError: it has vanished since the run was queued, or a file of it is damaged.
-    """
-    try:
-        dataset = store.get_dataset(run.dataset_id)
-        return dataset, open_arrays(settings.datasets_dir / dataset.sha256)
-    except NotFoundError as error:
-        raise DatasetError(
-            f"dataset {run.dataset_name!r} is no longer in the lab; start a new run on another"
-        ) from error
-    except DatasetError as error:
-        raise DatasetError(f"dataset {run.dataset_name!r} cannot be read: {error}") from error
 
 
 def _measured(dataset: DatasetRecord, material: Material) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from marsseg.config.describe import FIELDS, format_value
+from marsseg.config.describe import FIELDS, format_value, unless_off
 from marsseg.metrics import DECODINGS, LENSES, SPLITS
 from marsseg.ui import formats, keys, state, text
 from marsseg.ui.board import OPTIONAL_COLUMNS
@@ -136,7 +136,7 @@ def render_export(texts: Mapping[str, str]) -> None:
 
 
 def _differing(rows: Sequence[LeaderboardRow]) -> list[str]:
-    return [path for path in FIELDS if len({repr(row.values.get(path)) for row in rows}) > 1]
+    return [path for path in FIELDS if len({repr(unless_off(path, row.values)) for row in rows}) > 1]
 
 
 def _column(row: LeaderboardRow) -> str:

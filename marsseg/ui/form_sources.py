@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from marsseg.ui import form_state, forms, keys, text
+from marsseg.ui import form_state, forms, keys, shell, text
 
 if TYPE_CHECKING:
     from marsseg.config import RunConfig
@@ -41,8 +41,8 @@ def render_sources(
         run = by_id.get(st.session_state[keys.TRAIN_RUN])
         if run is None:
             load_preset()
-        else:
-            _load(run, read_config(run.id))
+        elif not shell.attempt(lambda: _load(run, read_config(run.id))):
+            st.session_state[keys.TRAIN_RUN] = None
 
     if st.session_state.get(keys.TRAIN_RUN) not in by_id:
         st.session_state[keys.TRAIN_RUN] = None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable
 import streamlit as st
 
 from marsseg.errors import NotFoundError
-from marsseg.ui import keys
+from marsseg.ui import keys, shell
 
 EVERY_SECONDS = 1.5
 
@@ -38,7 +38,7 @@ def watch(
         if read() != (seen, active):
             st.rerun()
 
-    st.fragment(look, run_every=every if active else idle_every, key=keys.live(name))()
+    shell.render_part(look, run_every=every if active else idle_every, key=keys.live(name))
 
 
 def want_page() -> None:
@@ -78,4 +78,4 @@ def refresh(
         if changed:
             st.rerun()
 
-    st.fragment(part, run_every=every if active else None, key=keys.live(name))()
+    shell.render_part(part, run_every=every if active else None, key=keys.live(name))

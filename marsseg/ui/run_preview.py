@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from marsseg.config import RunConfig
+from marsseg.config.sizing import NetworkSize
 from marsseg.ui import charts, diagram, formats, keys, run_words, text
 
 if TYPE_CHECKING:
@@ -66,8 +67,23 @@ def _facts(preview: RunPreview) -> None:
             help="How far one output pixel can see.",
             width="content",
         )
+    _stages(size)
     parts = [
         f"{part.name} {formats.count(part.tiles)} ({formats.count(part.with_big_rock)} with big rock)"
         for part in preview.split
     ]
     st.caption("Tiles: " + " · ".join(parts))
+
+
+def _stages(size: NetworkSize) -> None:
+    """What each stage gives and costs, in the order in which an image passes through."""
+    with st.expander("Stages", icon=":material/table_rows:"):
+        st.table(
+            {
+                "Stage": [level.name.replace("_", " ") for level in size.levels],
+                "Output": [f"{level.height}×{level.width}×{level.channels}" for level in size.levels],
+                "Parameters": [formats.compact(level.parameters) for level in size.levels],
+                "Multiply-adds": [formats.compact(level.multiply_adds) for level in size.levels],
+            },
+            border="horizontal",
+        )

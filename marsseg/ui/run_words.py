@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -69,10 +70,12 @@ def priority_label(priority: int) -> str:
 
 
 def phase_text(run: RunRecord) -> str:
-    """What the run is doing, e.g. "epoch 3/40, step 12/125"."""
+    """What the run is doing, e.g. "epoch 3/40, step 12/125"; and for how long nothing was heard of it."""
+    phase = _phase(run)
     if run.status == "stopping":
-        return f"{'stopping at once' if run.stop_now else 'stopping'}: {_phase(run)}"
-    return _phase(run)
+        phase = f"{'stopping at once' if run.stop_now else 'stopping'}: {phase}"
+    silence = run.silence(time.time())
+    return f"{phase} · no sign of life for {formats.duration(silence)}" if silence else phase
 
 
 def progress_share(progress: Progress | None) -> float:

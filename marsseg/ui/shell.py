@@ -28,7 +28,34 @@ def render_activity(read: Callable[[], Activity]) -> None:
     """One quiet line at the foot of the sidebar; it refreshes by itself only while something is active."""
     busy = read().is_busy
     with st.sidebar:
-        st.fragment(run_every=3 if busy else None)(_activity_line)(read)
+        render_part(lambda: _activity_line(read), run_every=3 if busy else None)
+
+
+def render_part(draw: Callable[[], None], *, run_every: float | None, key: str | None = None) -> None:
+    """Draw a part that can be drawn again alone; what is refused then is said in its place.
+
+    Streamlit shows the traceback of whatever leaves a part. So what is refused while the whole page is drawn
+    is raised only behind the part, for whoever draws the page.
+
+    Raises:
+        MarsSegError: it was refused while the whole page is drawn.
+    """
+    refused: list[MarsSegError] = []
+    is_alone = False
+
+    def part() -> None:
+        try:
+            draw()
+        except MarsSegError as error:
+            if is_alone:
+                render_error(error)
+            else:
+                refused.append(error)
+
+    st.fragment(part, run_every=run_every, key=key)()
+    is_alone = True
+    if refused:
+        raise refused[0]
 
 
 def render_error(error: MarsSegError) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from marsseg.services import Lab
 from tests.cli.conftest import OUTLIERS, PAIRS, TEST_IMAGES, Command, course_tiles
 
 
@@ -49,6 +51,24 @@ def test_the_same_content_again_is_told_and_not_doubled(marsseg: Command, course
     assert answer.document["name"] == "crater"
     assert "here already, as crater" in answer.err
     assert marsseg("datasets", "list", "--json").document == before
+
+
+def test_a_demo_whose_files_are_gone_comes_back(marsseg: Command, lab: Lab) -> None:
+    demo = lab.store.get_dataset("demo")
+    shutil.rmtree(lab.settings.datasets_dir / demo.sha256)
+    told = marsseg("db", "check")
+    assert "datasets add --demo" in told.out + told.err
+    answer = marsseg("datasets", "add", "--demo", "--json")
+    assert (answer.document["name"], answer.document["already_there"]) == ("demo", True)
+    assert "have been restored" in answer.err
+    assert "datasets add --demo" not in marsseg("db", "check").out
+
+
+@pytest.mark.parametrize("arguments", [(), ("tiles.npz", "--demo")])
+def test_what_to_add_has_to_be_said_once(marsseg: Command, arguments: tuple[str, ...]) -> None:
+    answer = marsseg("datasets", "add", *arguments)
+    assert answer.status == 2
+    assert "Give the PATH of a dataset, or --demo" in answer.err
 
 
 def test_the_list_holds_the_demo_and_what_was_added(marsseg: Command) -> None:

@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from marsseg.services import Lab
+from marsseg.services import lab as lab_module
 from marsseg.store.schema import HEAD
 from tests.cli.conftest import Command, queue_run
 
@@ -59,6 +63,27 @@ def test_a_backup_is_a_store_of_its_own_and_overwrites_nothing(
     assert "already" in again.err
 
 
+def test_a_backup_takes_no_name_that_sqlite_uses_itself(marsseg: Command, home: Path) -> None:
+    answer = marsseg("db", "backup", home / "runs.db-shm")
+    assert answer.status == 2
+    assert "SQLite uses that name" in answer.err
+
+
+def test_a_missing_table_is_a_problem_with_exit_status_1_and_queues_nothing(
+    marsseg: Command, home: Path
+) -> None:
+    with closing(sqlite3.connect(home / "runs.db")) as connection:
+        connection.execute("DROP TABLE evaluations")
+        connection.commit()
+        answer = marsseg("db", "check", "--json")
+        assert answer.status == 1
+        assert answer.document["problems"] == ["The table evaluations is missing; restore a backup."]
+        refused = marsseg("train", "--preset", "quick")
+        assert refused.status == 2
+        assert "lacks a part of what the lab needs (the table evaluations)" in refused.err
+        assert connection.execute("SELECT count(*) FROM runs").fetchone() == (0,)
+
+
 def test_vacuum_and_migrate_say_what_they_did(marsseg: Command) -> None:
     assert {"bytes_before", "bytes_after"} == set(marsseg("db", "vacuum", "--json").document)
     document = marsseg("db", "migrate", "--json").document
@@ -84,3 +109,18 @@ def test_a_home_without_a_store_says_so_and_makes_none(marsseg: Command, tmp_pat
     assert answer.status == 2
     assert "There is no database" in answer.err
     assert not (tmp_path / "empty").exists()
+
+
+def test_a_database_that_is_gone_is_not_made_anew_beside_its_runs(
+    marsseg: Command, home: Path, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dir = lab.settings.run_dir(queue_run(lab).id)
+    run_dir.mkdir()
+    lab.store.close()
+    monkeypatch.setattr(lab_module, "_labs", {})
+    (home / "runs.db").unlink()
+    for command in (("runs", "list"), ("db", "check"), ("train", "--preset", "quick")):
+        answer = marsseg(*command)
+        assert answer.status == 2
+        assert f"is missing, but runs have files in {run_dir.parent}. Put a backup in its place" in answer.err
+    assert not (home / "runs.db").exists()

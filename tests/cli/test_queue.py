@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from marsseg import services
+from marsseg.execution.lease import SchedulerLease
 from marsseg.services import Lab
 from tests.cli.conftest import Command, queue_run
 
@@ -52,6 +55,18 @@ def test_every_change_answers_with_the_queue(marsseg: Command, lab: Lab, change:
 def test_who_holds_the_slots_is_told(marsseg: Command, lab: Lab) -> None:
     queue_run(lab, name="busy")
     lab.store.claim_next(1)
+    assert "1 of 1 slot taken: busy." in marsseg("queue", "list").err
+
+
+def test_the_slots_told_are_those_of_the_scheduler_that_serves(marsseg: Command, lab: Lab) -> None:
+    queue_run(lab, name="busy")
+    lab.store.claim_next(1)
+    scheduler = SchedulerLease(lab.store, ttl=60, slots=3)
+    assert scheduler.acquire(time.time())
+    told = marsseg("queue", "list")
+    assert "1 of 3 slots taken: busy." in told.err
+    assert "started with 3; yours, 1, counts from its next start" in told.err
+    scheduler.release()
     assert "1 of 1 slot taken: busy." in marsseg("queue", "list").err
 
 

@@ -107,6 +107,13 @@ def test_decisions_on_outliers_that_changed_since_are_said(lab: Lab) -> None:
     assert f"left out {len(run.dropped_rows)} tiles as outliers; the dataset now leaves out 0" in note
 
 
+def test_a_run_that_ended_early_is_told_from_what_the_command_makes(lab: Lab) -> None:
+    run = queue_run(lab, **{"train.epochs": 40})
+    lab.store.request_stop(run.id)
+    (note,) = services.reproduce(lab, run.id).notes
+    assert "is stopped after 0 of 40 epochs; the command trains all of them" in note
+
+
 def test_what_keeps_numbers_from_being_the_same_is_said(lab: Lab) -> None:
     run = add_run(lab, RunConfig().with_values({"train.deterministic": False}))
     assert "last digits will differ" in services.reproduce(lab, run.id).notes[0]

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from marsseg.identity import own_identity
 from marsseg.services import Lab
-from marsseg.store.records import RunStatus
+from marsseg.store.records import Phase, Progress, RunStatus
 from tests.cli.conftest import Command, finish_run, queue_run
 
 
@@ -84,6 +85,24 @@ def test_a_completed_run_can_be_neither_stopped_nor_resumed(
     answer = marsseg("runs", command, scored_run)
     assert answer.status == 2
     assert "completed" in answer.err
+
+
+def test_a_run_that_loads_has_done_none_of_its_epochs(marsseg: Command, lab: Lab) -> None:
+    queue_run(lab, **{"train.epochs": 12})
+    run, token = lab.store.claim_next(1)
+    lab.store.worker_started(run.id, token, own_identity(token))
+    lab.store.report_progress(run.id, token, Progress(Phase.LOADING))
+    assert "0/12" in marsseg("runs", "list").out
+
+
+def test_a_worker_that_is_silent_for_long_is_told(marsseg: Command, lab: Lab) -> None:
+    queue_run(lab)
+    run, token = lab.store.claim_next(1)
+    lab.store.worker_started(run.id, token, own_identity(token))
+    assert "No sign of life" not in marsseg("runs", "show", run.id).out
+    with lab.store._database.write() as session:
+        session.connection().exec_driver_sql("UPDATE runs SET heartbeat_at = heartbeat_at - 190")
+    assert "for 3 min 10 s; its process is suspended or stuck" in marsseg("runs", "show", run.id).out
 
 
 def test_a_log_is_printed_from_its_end(marsseg: Command, scored_run: str) -> None:

@@ -106,6 +106,7 @@ def test_a_run_that_fails_exits_with_1(terminal: Command, lab: Lab, no_leftover_
     assert answer.status == 1
     assert answer.document["status"] == "failed"
     assert answer.document["reason"] in answer.err
+    assert answer.err.startswith(f"Run {run.id}, ")  # at once, also without a terminal for a bar
 
 
 @pytest.mark.parametrize(

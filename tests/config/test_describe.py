@@ -85,3 +85,10 @@ def test_a_view_knows_its_name_and_its_section() -> None:
     assert views["loss.class_weights.cap"].name == "cap"
     assert views["loss.class_weights.cap"].parent == "loss.class_weights"
     assert views["name"].parent == ""
+
+
+def test_what_is_off_by_default_is_no_difference_where_a_toggle_gives_it_a_say() -> None:
+    with_residual = RunConfig().with_values({"model.residual": True})
+    assert differences(with_residual, RunConfig()) == {"model.residual": (True, False)}
+    dropping = with_residual.with_values({"model.drop_path": 0.2})
+    assert differences(dropping, RunConfig())["model.drop_path"] == (0.2, None)

@@ -42,10 +42,15 @@ def test_a_condition_names_a_sibling_and_values_it_can_have(view) -> None:
 @pytest.mark.parametrize(
     ("values", "field", "expected"),
     [
+        ({}, "model.drop_path", False),
+        ({"model.residual": True}, "model.drop_path", True),
+        ({"model.encoder": "resnet"}, "model.drop_path", True),
         ({"loss.focal_tversky": 1.0}, "loss.tversky_alpha", True),
         ({"train.schedule": "cosine"}, "train.plateau_factor", False),
         ({"train.schedule": "cosine"}, "train.plateau_patience", False),
         ({"train.plateau_factor": 1.0}, "train.plateau_patience", False),
+        ({"model.se_kind": "both"}, "model.se_ratio", False),
+        ({"model.se_kind": "spatial", "model.squeeze_excite": True}, "model.se_ratio", False),
     ],
 )
 def test_a_field_matters_where_one_of_its_conditions_and_all_above_it_hold(values, field, expected) -> None:

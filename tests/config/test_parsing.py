@@ -43,6 +43,7 @@ def test_values_arrive_where_their_path_says() -> None:
     [
         ("model.depth", 0, "must be at least 1; got 0."),
         ("model.depth", 9, "must be at most 8; got 9."),
+        ("train.seed", 2**31, "must be at most 2147483647; got 2147483648."),
         ("train.learning_rate", 0, "must be more than 0; got 0."),
         ("train.learning_rate", -0.1, "must be more than 0; got -0.1."),
         ("loss.label_smoothing", 1, "must be less than 1; got 1."),

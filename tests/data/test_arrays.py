@@ -38,7 +38,7 @@ def test_has_rock_follows_the_counts(folder: Path) -> None:
 
 def test_a_vanished_dataset(folder: Path) -> None:
     shutil.rmtree(folder)
-    with pytest.raises(DatasetError, match="is gone; add the dataset again"):
+    with pytest.raises(DatasetError, match="is gone; add it again from its source"):
         open_arrays(folder)
 
 

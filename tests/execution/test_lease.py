@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from marsseg.execution.lease import find_holder, holder_of, own_name, take_lease
 from marsseg.identity import Holder
@@ -25,6 +27,14 @@ def test_a_holder_survives_the_owner_column() -> None:
 
     assert Holder.from_text(holder.to_text()) == holder
     assert len(holder.to_text()) <= 200
+
+
+def test_slots_survive_it_too_and_may_be_missing_as_in_earlier_versions() -> None:
+    holder = replace(holder_of(os.getpid()), slots=4)
+
+    assert Holder.from_text(holder.to_text()) == holder
+    earlier = json.dumps(json.loads(holder.to_text())[:4])
+    assert Holder.from_text(earlier) == replace(holder, slots=0)
 
 
 def test_text_of_someone_else_names_no_holder() -> None:

@@ -9,7 +9,9 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from marsseg import services
+from marsseg.errors import StoreError
 from marsseg.services.lab import Lab
+from marsseg.store.engine import Database
 from marsseg.store.records import Phase, Progress, RunStatus
 from tests.pages.conftest import OpenHome
 from tests.pages.driver import AWKWARD, PAGES, go_to, open_page, read_as_markup, words
@@ -125,6 +127,44 @@ def test_one_session_visits_all_pages_and_keeps_its_form(scored: Lab) -> None:
     for page in PAGES:
         assert not go_to(app, page).exception
     assert go_to(app, "train").get_by_key("train.config.model.filters").value == 12
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_store_that_was_moved_under_the_server_is_said_in_one_sentence(scored: Lab, page: str) -> None:
+    app = open_page(page)
+    database = scored.settings.home / "runs.db"
+    database.rename(database.with_name("aside.db"))
+    app.run()
+    assert not app.exception
+    (said,) = [error.value for error in app.error]
+    assert "was moved, removed or replaced" in said
+    assert "restart the app" in said
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_wherever_on_a_page_the_store_begins_to_refuse_it_is_said_in_one_sentence(
+    scored: Lab, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    start_training(scored, "busy")
+    app = open_page(page)
+    read = Database.read
+    reads = 0
+    allowed = 10**9
+
+    def refuse_in_the_end(database: Database) -> object:
+        nonlocal reads
+        reads += 1
+        if reads > allowed:
+            raise StoreError("The database stayed busy.")
+        return read(database)
+
+    monkeypatch.setattr(Database, "read", refuse_in_the_end)
+    app.run()
+    for allowed in range(reads):
+        reads = 0
+        app.run()
+        assert not app.exception, f"after {allowed} reads"
+        assert "The database stayed busy." in [error.value for error in app.error], f"after {allowed} reads"
 
 
 def test_the_store_that_cannot_be_opened_is_said_in_one_sentence(

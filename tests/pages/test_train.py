@@ -67,6 +67,7 @@ def test_the_sections_together_show_a_widget_for_every_field_that_matters(form: 
         "data.folds": 5,
         "train.ema": True,
         "model.residual": True,
+        "model.deep_supervision": True,
         **{
             f"augment.{name}": 0.5
             for name, value in AugmentConfig()
@@ -110,47 +111,6 @@ def test_a_field_appears_when_it_begins_to_matter(
     assert key in widget_keys(enter(form, switch, value))
 
 
-def test_a_preset_fills_the_form_and_leaves_the_dataset(lab: Lab) -> None:
-    app = open_page("train")
-    app.get_by_key(keys.TRAIN_PRESET).set_value("report-as-printed").run()
-    app.get_by_key(keys.TRAIN_PRESET).set_value("ladder-2").run()
-    preset = PRESETS["ladder-2"]
-    wanted = preset.config.flat() | {"data.dataset": DATASET}
-    for path in ("loss.focal_gamma", "model.filters", "train.epochs", "data.dataset"):
-        assert app.session_state[keys.field(keys.TRAIN_FORM, path)] == wanted[path]
-    assert preset.note in words(app)
-
-
-def test_a_changed_field_says_what_it_was_and_can_be_undone(lab: Lab) -> None:
-    app = open_page("train")
-    before = app.get_by_key("train.config.model.filters").value
-    enter(app, "model.filters", 20)
-    assert f"was {before}" in app.get_by_key("train.config.model.filters").label
-    press(app, "Undo 1 change")
-    assert app.get_by_key("train.config.model.filters").value == before
-    assert "was" not in app.get_by_key("train.config.model.filters").label
-
-
-def test_a_run_that_was_made_before_fills_the_form(lab: Lab) -> None:
-    run = finish_run(lab, config(model__filters=6, loss__dice=0.5), name="an old one")
-    app = open_page("train")
-    app.get_by_key(keys.TRAIN_RUN).set_value(run.id).run()
-    assert app.get_by_key("train.config.model.filters").value == 6
-    assert app.session_state["train.config.loss.dice"] == 0.5
-    assert "As in an old one" in words(app)
-    app.get_by_key(keys.TRAIN_RUN).set_value(None).run()
-    assert app.get_by_key("train.config.model.filters").value == PRESETS["quick"].config.model.filters
-
-
-def test_a_run_deleted_meanwhile_is_no_longer_offered(lab: Lab) -> None:
-    run = finish_run(lab, config(), name="an old one")
-    app = open_page("train")
-    app.get_by_key(keys.TRAIN_RUN).set_value(run.id).run()
-    services.delete(lab, [run.id])
-    assert not app.run().exception
-    assert app.get_by_key(keys.TRAIN_RUN).value is None
-
-
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -189,6 +149,15 @@ def test_the_preview_follows_the_form(form: AppTest) -> None:
     enter(form, "loss.focal", 1.0)
     assert charts(form) == 2  # and the focal curve
     assert "training" in words(form)
+
+
+def test_the_stages_of_the_network_follow_the_form(form: AppTest) -> None:
+    enter(form, "model.architecture", "deeplabv3plus")
+    stages = form.table[0].value
+    assert list(stages["Stage"]) == ["encoder 1", "encoder 2", "bottleneck", "decoder 1", "head"]
+    assert list(stages["Output"])[-2:] == ["64×128×8", "64×128×5"]
+    enter(form, "model.architecture", "unet")
+    assert list(form.table[0].value["Stage"])[3:] == ["decoder 2", "decoder 1", "head"]
 
 
 def test_runs_ahead_are_announced(form: AppTest, lab: Lab) -> None:
@@ -281,3 +250,13 @@ def test_a_higher_priority_waits_for_fewer_and_is_what_is_queued(form: AppTest, 
 def test_what_a_run_is_given_is_said_beside_start(form: AppTest, lab: Lab) -> None:
     share = services.run_share(lab)
     assert f"Trains on {share.threads} of {share.cores} CPU core" in words(form)
+
+
+def test_a_changed_field_says_what_it_was_and_can_be_undone(lab: Lab) -> None:
+    app = open_page("train")
+    before = app.get_by_key("train.config.model.filters").value
+    enter(app, "model.filters", 20)
+    assert f"was {before}" in app.get_by_key("train.config.model.filters").label
+    press(app, "Undo 1 change")
+    assert app.get_by_key("train.config.model.filters").value == before
+    assert "was" not in app.get_by_key("train.config.model.filters").label

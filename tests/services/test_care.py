@@ -129,7 +129,7 @@ def test_a_dataset_that_is_gone_or_damaged_is_told(lab: Lab) -> None:
     assert "incomplete or damaged" in problem
     shutil.rmtree(folder)
     (problem,) = services.check_lab(lab.settings).problems
-    assert "is gone; add the dataset again" in problem
+    assert "is gone; add it again from its source" in problem
 
 
 def test_strays_are_found_with_their_bytes_and_removed_alone(lab: Lab, run: RunRecord) -> None:
@@ -182,7 +182,7 @@ def test_a_database_without_tables_or_with_damage_speaks_against_no_file(tmp_pat
     sqlite3.connect(tmp_path / "blank.db").close()
     (tmp_path / "blank.db").touch()
     blank = Settings(home=lab.settings.home, database_url=f"sqlite:///{tmp_path / 'blank.db'}")
-    with pytest.raises(StoreError, match=r"blank\.db is empty, but runs have files in .*remove it to begin"):
+    with pytest.raises(StoreError, match=r"blank\.db is empty, but runs have files in .*move the folder"):
         services.remove_strays(blank)
     lab.store.close()
     with closing(sqlite3.connect(lab.settings.home / "runs.db")) as connection:

@@ -147,4 +147,5 @@ def test_shared_values_are_those_on_which_all_agree() -> None:
     shared = services.shared_values([config(), config(model__residual=True), config(train__seed=4)])
     assert shared["model.filters"] == 16
     assert "model.residual" not in shared
+    assert "model.drop_path" not in shared
     assert "train.seed" not in shared

@@ -15,7 +15,7 @@ from marsseg.config import RunConfig
 from marsseg.store.arrays import pack, pack_total
 from marsseg.store.engine import Database
 from marsseg.store.records import RunStatus
-from marsseg.store.schema import alembic_config
+from marsseg.store.schema import alembic_config, migrate_to
 from tests.store.building import OUTLIERS, sha_of
 
 LAUNCHES = {"queued": 0, "starting": 1, "running": 1, "stopping": 1, "completed": 2, "stopped": 1}
@@ -48,9 +48,7 @@ def make_store(url: str, revision: str) -> None:
     if database.is_sqlite:
         database.use_write_ahead_log()
     with database.migrate() as connection:
-        config = alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+        migrate_to(revision, connection)
     database.close()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from marsseg.errors import DamagedStoreError, StoreError
+from marsseg.errors import DamagedStoreError, StoreError, UnusableStoreError
 from marsseg.store import RunStore, care
 from marsseg.store.engine import Database
 from marsseg.store.records import RunStatus
@@ -56,6 +56,45 @@ def test_rows_that_refer_to_nothing_are_problems(sqlite_url: str, tmp_path: Path
         connection.commit()
     sentence = "of runs refers to something that is not in datasets."
     assert [problem.split(" ", 2)[2] for problem in care.check(sqlite_url).problems] == [sentence] * 2
+
+
+@pytest.mark.parametrize("revision", ["0001", HEAD])
+def test_tables_and_columns_that_are_missing_are_problems(database_url: str, revision: str) -> None:
+    make_store(database_url, revision)
+    database = Database(database_url)
+    with database.write() as session:
+        session.execute(text("DROP TABLE evaluations"))
+        session.execute(text("ALTER TABLE leases DROP COLUMN owner"))
+    database.close()
+    health = care.check(database_url)
+    assert health.revision == revision
+    assert health.problems == (
+        "The table evaluations is missing; restore a backup.",
+        "The table leases lacks its column owner; restore a backup.",
+    )
+    assert "runs" in health.rows
+
+
+def test_tables_without_a_revision_are_a_problem(database_url: str) -> None:
+    make_store(database_url, HEAD)
+    database = Database(database_url)
+    with database.write() as session:
+        session.execute(text("DELETE FROM alembic_version"))
+    database.close()
+    (problem,) = care.check(database_url).problems
+    assert "alembic_version is empty" in problem
+
+
+def test_a_column_that_is_missing_is_told_where_it_is_needed(filled_url: str) -> None:
+    if not filled_url.startswith("sqlite"):
+        pytest.skip("PostgreSQL has words of its own for it")
+    with closing(RunStore(filled_url)) as store:
+        with store._database.write() as session:
+            session.execute(text("ALTER TABLE leases DROP COLUMN owner"))
+        with pytest.raises(
+            UnusableStoreError, match=r"lacks .*owner.*`python -m marsseg db check` names all"
+        ):
+            store.find_lease("scheduler")
 
 
 def test_a_store_of_the_future_cannot_be_judged(filled_url: str) -> None:
@@ -119,6 +158,20 @@ def test_a_backup_overwrites_nothing(sqlite_url: str, tmp_path: Path) -> None:
         care.back_up(sqlite_url, tmp_path / "nowhere" / "copy.db")
     assert (tmp_path / "copy.db").read_text() == "precious"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.db", "runs.db"]
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal"])
+def test_a_backup_takes_no_name_that_sqlite_uses_itself(
+    sqlite_url: str, tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    RunStore(sqlite_url).close()
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    for file in (tmp_path / f"runs.db{ending}", Path(f"runs.db{ending}")):
+        with pytest.raises(StoreError, match=rf"cannot be called .*runs\.db{ending}: SQLite uses that name"):
+            care.back_up(sqlite_url, file)
+    assert sorted(tmp_path.iterdir()) == before
+    care.back_up(f"sqlite:///{tmp_path / 'runs.db'}", tmp_path / f"other.db{ending}")
 
 
 def test_a_server_is_backed_up_by_its_own_tools(postgresql_url: str, tmp_path: Path) -> None:

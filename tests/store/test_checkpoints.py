@@ -29,6 +29,19 @@ def test_going_on_forgets_later_epochs_and_their_time(store: RunStore, dataset: 
     assert store.list_events(run_id)[0].message == "Checkpoint 4 is torn; goes on after epoch 2."
 
 
+def test_a_best_epoch_that_is_forgotten_is_the_best_no_more(store: RunStore, dataset: DatasetRecord) -> None:
+    run_id, token = start_run(store, dataset)
+    for number in (1, 2, 3):
+        store.add_epoch(run_id, token, epoch(number))
+    store.finish(run_id, token, RunStatus.STOPPED, "Asked to.", best_epoch=3)
+    store.requeue(run_id)
+    _, again = claim(store)
+    store.go_on_after(run_id, again, 3, "Goes on after epoch 3 of 40.")
+    assert store.get_run(run_id).best_epoch == 3
+    store.go_on_after(run_id, again, 2, "Checkpoint 3 is torn; goes on after epoch 2.")
+    assert store.get_run(run_id).best_epoch is None
+
+
 def test_beginning_anew_forgets_all_of_them(store: RunStore, dataset: DatasetRecord) -> None:
     run_id, token = start_run(store, dataset)
     store.add_epoch(run_id, token, epoch(1))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from marsseg.errors import StoreError
+from marsseg.errors import DamagedStoreError, StoreError
 from marsseg.store import RunStore, care
 from tests.store.building import add_dataset, queue_runs
 from tests.store.racer import Race
@@ -62,8 +62,9 @@ def crashed(tmp_path: Path) -> Path:
 
 
 def contents_of(folder: Path) -> dict[str, bytes]:
-    """Everything but SQLite's index of the log, which holds nothing of its own."""
-    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.endswith("-shm")}
+    """Everything but SQLite's index of the log, which holds nothing of its own, and what is empty."""
+    files = {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.endswith("-shm")}
+    return {name: content for name, content in files.items() if content}
 
 
 def test_a_log_left_by_a_power_cut_is_read(crashed: Path) -> None:
@@ -90,7 +91,7 @@ def test_a_truncated_file_is_left_as_it_is(sqlite_url: str, tmp_path: Path) -> N
     RunStore(sqlite_url).close()
     cut_off(tmp_path / "runs.db")
     before = contents_of(tmp_path)
-    with pytest.raises(StoreError, match=UNREADABLE):
+    with pytest.raises(StoreError, match="not a readable database"):
         RunStore(sqlite_url)
     assert contents_of(tmp_path) == before
 
@@ -112,6 +113,30 @@ result = True
 """
     assert all(race(script, sqlite_url))
     assert len(RunStore(sqlite_url).list_runs()) == 60
+
+
+def test_care_does_not_write_a_log_into_a_file_that_is_damaged_deep_inside(crashed: Path) -> None:
+    with closing(sqlite3.connect(crashed)) as connection:
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'ix_events_run_id'"
+        ).fetchone()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("UPDATE switches SET is_on = 1")
+        connection.execute("INSERT INTO switches VALUES ('only in the log', 1)")
+        connection.commit()
+        folder = crashed.parent.with_name("damaged")
+        shutil.copytree(crashed.parent, folder)
+    (folder / "runs.db-shm").unlink()
+    with (folder / "runs.db").open("r+b") as file:
+        file.seek((page - 1) * 4_096)
+        file.write(b"\xa5" * 4_096)
+    before = contents_of(folder)
+    assert before["runs.db-wal"]
+    url = f"sqlite:///{folder / 'runs.db'}"
+    assert care.check(url).problems
+    with pytest.raises(DamagedStoreError, match="left as it is"):
+        care.migrate(url)
+    assert contents_of(folder) == before
 
 
 def test_damage_deep_inside_is_told_by_a_check(sqlite_url: str, tmp_path: Path) -> None:

@@ -100,10 +100,10 @@ def test_what_cannot_be_extended(store: RunStore, dataset: DatasetRecord) -> Non
         store.extend_run(bare.id, 1)
     running, token = start_run(store, dataset)
     store.add_epoch(running, token, epoch(1))
-    with pytest.raises(StateError, match=f"{running} is running and cannot be extended; stop it first"):
+    with pytest.raises(StateError, match=f"{running} is running and cannot be extended; let it end"):
         store.extend_run(running, 1)
     store.finish(running, token, RunStatus.STOPPED, "Asked to.")
-    with pytest.raises(StateError, match="is stopped and cannot be extended; resume it"):
+    with pytest.raises(StateError, match="is stopped and cannot be extended; resume it and let it end"):
         store.extend_run(running, 1)
     with pytest.raises(NotFoundError):
         store.extend_run("r-00000000", 1)

@@ -130,7 +130,9 @@ def test_a_resumed_run_goes_to_the_end(store: RunStore, dataset: DatasetRecord) 
 
 def test_only_queued_runs_are_moved(store: RunStore, dataset: DatasetRecord) -> None:
     run_id, _ = run_in(store, dataset, RunStatus.RUNNING)
-    with pytest.raises(StateError, match=f"{run_id} is running and is not waiting in the queue; stop it"):
+    with pytest.raises(
+        StateError, match=f"{run_id} is running and is not waiting in the queue; only a waiting run"
+    ):
         store.move_queued(run_id, "top")
     with pytest.raises(NotFoundError):
         store.move_queued("r-00000000", "top")

@@ -7,7 +7,9 @@ from keras import layers, ops
 from scipy.special import expit, ndtr
 
 from marsseg.config import ModelConfig
-from marsseg.training.blocks import Blocks, GroupNormalization, gelu, identity
+from marsseg.training.blocks import Blocks
+from marsseg.training.custom_layers import GroupNormalization, gelu
+from marsseg.training.parts import identity
 
 pytestmark = pytest.mark.training
 
@@ -40,7 +42,7 @@ def fill(model, rng):
 def test_toggles_that_are_off_are_the_identity():
     blocks = Blocks(ModelConfig(normalization="none"))
     assert blocks.normalize("n") is identity
-    assert blocks.squeeze_excite(8, "s") is identity
+    assert blocks.squeeze_excite(8, "s", 1) is identity
     assert blocks.drop("d") is identity
 
 
@@ -92,7 +94,7 @@ def test_convolutions_start_as_he_proposed():
 @pytest.mark.parametrize(("ratio", "units"), [(1, 8), (3, 2), (8, 1), (64, 1)])
 def test_squeeze_excite_is_the_formula_of_the_paper(rng, features, ratio, units):
     blocks = Blocks(ModelConfig(squeeze_excite=True, se_ratio=ratio))
-    model = fill(model_of(blocks.squeeze_excite(8, "se")), rng)
+    model = fill(model_of(blocks.squeeze_excite(8, "se", 1)), rng)
     w1, b1 = weights_of(model, "se_reduce")
     w2, b2 = weights_of(model, "se_expand")
     assert w1.shape == (8, units)
@@ -152,7 +154,7 @@ def silence_convolutions(model):
 
 def test_residual_block_adds_its_input(features):
     blocks = Blocks(ModelConfig(residual=True, normalization="none"))
-    model = model_of(blocks.double_conv(8, "b"))
+    model = model_of(blocks.double_conv(8, "b", 1))
     silence_convolutions(model)
     np.testing.assert_allclose(model(features), np.maximum(features, 0), rtol=1e-6)
     assert not any("shortcut" in layer.name for layer in model.layers)
@@ -160,7 +162,7 @@ def test_residual_block_adds_its_input(features):
 
 def test_residual_block_fits_other_channels_with_a_1x1_convolution(rng, features):
     blocks = Blocks(ModelConfig(residual=True, normalization="none"))
-    model = fill(model_of(blocks.double_conv(5, "b")), rng)
+    model = fill(model_of(blocks.double_conv(5, "b", 1)), rng)
     silence_convolutions(model)
     kernel, bias = weights_of(model, "b_shortcut")
     assert kernel.shape == (1, 1, 8, 5)
@@ -169,13 +171,13 @@ def test_residual_block_fits_other_channels_with_a_1x1_convolution(rng, features
 
 
 def test_block_without_residual_forgets_its_input(features):
-    model = model_of(Blocks(ModelConfig(normalization="none")).double_conv(8, "b"))
+    model = model_of(Blocks(ModelConfig(normalization="none")).double_conv(8, "b", 1))
     silence_convolutions(model)
     assert not np.any(model(features))
 
 
 def test_dropout_ends_the_block_and_drops_whole_channels(features):
-    model = model_of(Blocks(ModelConfig(dropout=0.5), seed=1).double_conv(32, "b"))
+    model = model_of(Blocks(ModelConfig(dropout=0.5), seed=1).double_conv(32, "b", 1))
     assert model.layers[-1].name == "b_dropout"
     drop = model.layers[-1]
     out = np.asarray(drop(np.ones((4, 6, 6, 32), "float32"), training=True))
@@ -186,7 +188,7 @@ def test_dropout_ends_the_block_and_drops_whole_channels(features):
 
 def test_bias_is_left_out_in_front_of_a_normalisation():
     for kind, has_bias in (("batch", False), ("group", False), ("none", True)):
-        model = model_of(Blocks(ModelConfig(normalization=kind)).double_conv(8, "b"))
+        model = model_of(Blocks(ModelConfig(normalization=kind)).double_conv(8, "b", 1))
         assert model.get_layer("b_conv_1").use_bias is has_bias
 
 

@@ -59,8 +59,25 @@ def test_the_last_two_and_the_best_are_kept_once_they_are_recorded(small, tmp_pa
     assert names(tmp_path) == sorted([*kept, newest])
     checkpoints.accept(state, newest)
     assert names(tmp_path) == sorted([kept[0], kept[2], newest])
-    keep(checkpoints, model, 10001, best=10001)
-    assert names(tmp_path) == sorted([newest, "epoch-10001-abcd1234.npz"])
+
+
+def test_the_best_one_of_the_epoch_before_outlives_a_new_best(small, tmp_path):
+    """Else a newest file that is damaged would take the best weights of the epochs before with it."""
+    model, checkpoints = small(), Checkpoints(tmp_path)
+    for epoch, best in ((1, 1), (2, 1), (3, 1), (4, 4)):
+        keep(checkpoints, model, epoch, best)
+    assert names(tmp_path) == ["epoch-0001.npz", "epoch-0003.npz", "epoch-0004.npz"]
+    keep(checkpoints, model, 5, best=4)
+    assert names(tmp_path) == ["epoch-0004.npz", "epoch-0005.npz"]
+
+
+def test_it_does_so_in_the_first_epoch_of_a_new_launch_too(small, tmp_path):
+    model, first = small(), Checkpoints(tmp_path)
+    recorded = [(epoch, keep(first, model, epoch)) for epoch in (1, 2, 3)]
+    second = Checkpoints(tmp_path, launch="second", recorded=recorded)
+    second.go_on_after(3, best_epoch=1)
+    keep(second, model, 4, best=4)
+    assert names(tmp_path) == ["epoch-0001.npz", "epoch-0003.npz", "epoch-0004-second.npz"]
 
 
 def test_files_of_another_launch_are_left_alone_while_training(small, tmp_path):

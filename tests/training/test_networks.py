@@ -4,26 +4,18 @@ import itertools
 
 import keras
 import numpy as np
-import onnxruntime
 import pytest
 
 from marsseg.config import LossConfig, ModelConfig
-from marsseg.training.exporting import export_onnx
 from marsseg.training.losses import build_loss
 from marsseg.training.networks import build_network
+from tests.training.network_checks import images
 
 pytestmark = pytest.mark.training
 
 GATES = ("none", "gated", "attention", "sigmoid_only")
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu")
 NORMS = ("batch", "group", "none")
-
-
-REST_WITH_A_DEAD_SQUEEZE = ("_se_reduce/kernel", "_se_reduce/bias", "_se_expand/kernel")
-"""What may rest in one step: with two squeeze units of ReLU a block, both may happen to be off at the start.
-
-Then nothing reaches these three; the bias behind them learns all the same, and so must everything else.
-"""
 
 
 def combination(gate, squeeze_excite, residual, activation, normalization, **more):
@@ -37,19 +29,6 @@ def combination(gate, squeeze_excite, residual, activation, normalization, **mor
     )
 
 
-EVERYTHING = list(itertools.product(GATES, (False, True), (False, True), ACTIVATIONS, NORMS))
-SAMPLE = [
-    (*toggles, ACTIVATIONS[i % 5], NORMS[i % 3])
-    for i, toggles in enumerate(itertools.product(GATES, (False, True), (False, True)))
-]
-
-
-def name_of(values):
-    gate, squeeze_excite, residual, activation, normalization = values
-    toggles = ("-se" if squeeze_excite else "") + ("-residual" if residual else "")
-    return f"{gate}{toggles}-{activation}-{normalization}"
-
-
 @pytest.fixture
 def rng():
     return np.random.default_rng(11)
@@ -59,56 +38,6 @@ def rng():
 def _fresh_session():
     yield
     keras.utils.clear_session()
-
-
-def images(rng, batch, height, width):
-    return rng.normal(size=(batch, height, width, 1)).astype("float32")
-
-
-def test_sample_meets_every_pair_that_it_claims():
-    met = {pair for row in SAMPLE for pair in itertools.combinations(enumerate(row), 2)}
-    wanted = {pair for row in EVERYTHING for pair in itertools.combinations(enumerate(row), 2)}
-    missing = wanted - met
-    assert all({first, second} == {0, 3} for (first, _), (second, _) in missing)  # 20 pairs, 16 rows
-    assert len({row[:3] for row in SAMPLE}) == 16
-
-
-def trains_saves_loads_and_exports(config, folder, rng, sizes):
-    """One graph-mode step, then the same logits from the network, its saved copy and ONNX Runtime."""
-    model = build_network(config, seed=1)
-    model.compile(keras.optimizers.SGD(0.1), build_loss(LossConfig(dice=0.5), (0, 1, 1, 1, 1)))
-    before = [weight.copy() for weight in model.get_weights()]
-    mask = rng.integers(0, 5, (2, 32, 32))
-    assert np.isfinite(model.train_on_batch(images(rng, 2, 32, 32), mask))
-    pairs = zip(model.weights, before, model.get_weights(), strict=True)
-    still = [weight.path for weight, old, new in pairs if np.array_equal(old, new)]
-    assert all(path.endswith(REST_WITH_A_DEAD_SQUEEZE) for path in still), still
-
-    model.save(folder / "network.keras")
-    export_onnx(model, folder / "network.onnx", {})
-    loaded = keras.saving.load_model(folder / "network.keras")
-    session = onnxruntime.InferenceSession(folder / "network.onnx", providers=["CPUExecutionProvider"])
-    for size in sizes:
-        x = images(rng, *size)
-        expected = np.asarray(model(x, training=False))
-        np.testing.assert_array_equal(np.asarray(loaded(x, training=False)), expected)
-        (exported,) = session.run(None, {"image": x})
-        np.testing.assert_allclose(exported, expected, rtol=0, atol=1e-4)
-
-
-@pytest.mark.filterwarnings("error:Gradients do not exist")
-@pytest.mark.parametrize("values", SAMPLE, ids=name_of)
-def test_toggles_train_save_load_and_export(values, tmp_path, rng):
-    config = combination(*values)
-    trains_saves_loads_and_exports(config, tmp_path, rng, [(3, 64, 128), (1, 256, 256)])
-
-
-@pytest.mark.long
-@pytest.mark.filterwarnings("error:Gradients do not exist")
-@pytest.mark.parametrize("values", [v for v in EVERYTHING if v not in SAMPLE], ids=name_of)
-def test_every_combination_trains_saves_loads_and_exports(values, tmp_path, rng):
-    config = combination(*values, dropout=0.1)
-    trains_saves_loads_and_exports(config, tmp_path, rng, [(2, 64, 128)])
 
 
 @pytest.mark.parametrize("gate", GATES)

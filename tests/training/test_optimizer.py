@@ -49,6 +49,12 @@ def test_a_score_that_is_no_number_is_worse_than_any_other():
     assert [state.best_epoch for state in states] == [1, 2, 2, 4]
 
 
+def test_without_any_score_the_longest_training_is_the_best():
+    """As where no validation tile holds what is scored: nothing speaks for the first epoch."""
+    state = follow([math.nan] * 8)[-1]
+    assert (state.best_epoch, state.stale_epochs, state.learning_rate) == (8, 0, 0.01)
+
+
 def test_a_state_survives_being_written_down():
     state = follow([0.4, 0.3, 0.3])[-1]
     assert Watch(**state.to_dict()) == state

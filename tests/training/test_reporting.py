@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from marsseg.config import RunConfig
-from marsseg.errors import StateError, StoreError
+from marsseg.errors import MovedStoreError, StateError, StoreError
 from marsseg.identity import ProcessIdentity
 from marsseg.settings import Settings
 from marsseg.store import RunStore
@@ -127,6 +127,35 @@ def test_a_store_that_fails_for_a_moment_is_asked_again(reporter, monkeypatch, c
     assert run_of(reporter).progress is not None
 
 
+def test_a_store_that_was_moved_ends_the_run_in_one_sentence_and_without_waiting(reporter, settings, caplog):
+    database, stop = settings.home / "runs.db", StopFlag()
+    heartbeat = Heartbeat(reporter, stop)
+    database.rename(database.with_name("aside.db"))
+    for _ in range(3):
+        heartbeat.beat()
+    with pytest.raises(HurriedError):
+        stop.raise_if_urgent()
+    (said,) = caplog.records
+    assert "moved, removed or replaced" in said.message
+    assert "The run ends here, with its checkpoints." in said.message
+    assert said.exc_info is None
+    with pytest.raises(MovedStoreError):
+        persist(heartbeat.reporter.store.version, sleep=lambda _: pytest.fail("It waited."))
+
+
+def test_a_store_that_is_busy_for_a_moment_is_told_in_one_sentence(reporter, monkeypatch, caplog):
+    def busy(*_, **__):
+        raise StoreError("The database stayed busy.")
+
+    monkeypatch.setattr(reporter.store, "heartbeat", busy)
+    stop = StopFlag()
+    Heartbeat(reporter, stop).beat()
+    (said,) = caplog.records
+    assert said.message == "The database stayed busy. A heartbeat could not be written."
+    assert said.exc_info is None
+    assert not stop.is_set()
+
+
 def test_facts_and_evaluations_arrive(reporter):
     reporter.facts(parameters=1234, class_weights=np.array([0, 1, 1, 1, 2.5]))
     confusions = np.arange(50).reshape(2, 5, 5)
@@ -177,10 +206,23 @@ def test_a_stop_in_a_hurry_is_told_from_one_that_is_not(reporter):
     assert stop.cause == ""
 
 
-def test_a_person_who_asked_first_is_the_cause(reporter):
+def test_a_person_who_asked_is_the_cause_whoever_was_heard_first():
     stop = StopFlag()
     stop.set()
     stop.set("SIGTERM")
+    assert stop.cause == ""
+    woken = StopFlag()
+    woken.set("SIGTERM")
+    woken.set()
+    assert woken.cause == ""
+
+
+def test_a_suspended_worker_that_a_signal_wakes_knows_who_asked(reporter):
+    stop = StopFlag()
+    reporter.store.request_stop(reporter.run_id)
+    stop.set("SIGTERM")
+    Heartbeat(reporter, stop).beat()
+    assert stop.is_set()
     assert stop.cause == ""
 
 

@@ -71,6 +71,22 @@ def test_a_newest_checkpoint_that_was_cut_short_gives_way_to_the_one_before(fold
     assert notebook.numbers()[0] == four_epochs[1].numbers()[3]
 
 
+def test_a_newest_checkpoint_that_was_the_best_takes_no_other_with_it(
+    trainer_in, tiny_config, new_notebook, tmp_path
+):
+    """The epochs after it are as they were, and so is the choice of the best one."""
+    notebook, again = new_notebook(), new_notebook()
+    outcome = trainer_in(tmp_path, tiny_config(), notebook).train()
+    assert outcome.best_epoch == 4
+    cut(tmp_path / "checkpoints" / "epoch-0004-first.npz")
+    repeated = trainer_in(tmp_path, tiny_config(), again, recorded=notebook.recorded()).train()
+    ((epoch, message),) = again.starts
+    assert epoch == 3
+    assert message.endswith("; goes on after epoch 3.")
+    assert again.numbers() == notebook.numbers()[3:]
+    assert repeated.best_epoch == 4
+
+
 def test_a_folder_that_is_gone_begins_anew(folder, go_on, four_epochs):
     shutil.rmtree(folder / "checkpoints")
     _, _, notebook = go_on()

@@ -125,7 +125,7 @@ def test_a_stopped_run_continues_exactly(make_trainer, tiny_config, new_notebook
     outcome = trainer.train()
     trainer.load_best(outcome)
     assert outcome.status is RunStatus.STOPPED
-    assert outcome.reason == "stopped in epoch 4 after step 1 of 3"
+    assert outcome.sentence().startswith("stopped in epoch 4 after step 1 of 3; ")
     assert outcome.scores == f"the scores are those of epoch {outcome.best_epoch}, the best of 3"
 
     make_trainer(config, "stopped", second, recorded=first.recorded()).train()
@@ -141,7 +141,7 @@ def test_a_run_stopped_in_its_first_epoch_says_so_and_records_no_epoch(
     outcome = trainer.train()
     trainer.load_best(outcome)
     assert (outcome.status, outcome.best_epoch) == (RunStatus.STOPPED, None)
-    assert outcome.reason == "stopped in epoch 1 after step 2 of 3"
+    assert outcome.sentence().startswith("stopped in epoch 1 after step 2 of 3; ")
     assert outcome.scores == "no epoch was completed, so the scores are those of the weights at that moment"
     assert notebook.epochs == notebook.starts == []
     assert not (tmp_path / "run" / "checkpoints").exists()
@@ -207,7 +207,9 @@ def test_a_stop_in_a_hurry_does_not_wait_for_the_validation(make_trainer, tiny_c
     stop = StopFlag()
     notebook.on_progress = lambda heard: stop.hurry() if heard.phase is Phase.VALIDATING else None
     outcome = make_trainer(tiny_config({"train.batch_size": 4}), notebook=notebook, stop=stop).train()
-    assert outcome.reason == "stopped in epoch 1 after step 6 of 6"
+    assert outcome.sentence(evaluated=False) == (
+        "stopped in epoch 1 after step 6 of 6; not evaluated, as asked"
+    )
     assert notebook.heard[-1].step == 1 < notebook.heard[-1].steps
     assert notebook.epochs == []
 

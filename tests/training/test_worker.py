@@ -13,7 +13,9 @@ import onnx
 import pytest
 
 from marsseg.metrics import confusion_matrices
+from marsseg.store import RunStore
 from marsseg.store.records import Phase, RunRecord, RunStatus
+from tests.support.files import contents
 from tests.training.small_lab import SMALL, SmallLab
 from tests.training.watching import at
 
@@ -249,3 +251,22 @@ def test_sigint_is_named_too(lab, tiny_config):
         "stopped by SIGINT before epoch 1; no epoch was completed, so the scores are those of the weights"
     )
     assert reason.startswith("stopped by SIGINT before epoch 1; no epoch was completed")
+
+
+def test_a_worker_whose_store_was_replaced_ends_with_its_checkpoints(lab, tiny_config, tmp_path):
+    run, token = lab.claim(tiny_config({**SMALL, "train.epochs": 500}))
+    worker = lab.launch(run, token)
+    lab.wait_for_epochs(run, worker, 1)
+    lab.store.close()
+    database = lab.settings.home / "runs.db"
+    RunStore(f"sqlite:///{tmp_path / 'new.db'}").close()
+    database.rename(database.with_name("aside.db"))
+    (tmp_path / "new.db").rename(database)
+    before = contents(lab.settings.home)
+
+    assert worker.wait(60) == 1
+    assert contents(lab.settings.home) == before
+    assert lab.checkpoints(run)
+    log = lab.log(run)
+    assert any("moved, removed or replaced" in line and "It was not told" in line for line in log)
+    assert not any("Traceback" in line for line in log)

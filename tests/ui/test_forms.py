@@ -75,6 +75,7 @@ def test_every_field_is_drawn_where_it_matters(app):
     values = {
         "model.squeeze_excite": True,
         "model.residual": True,
+        "model.deep_supervision": True,
         "model.activation": "leaky_relu",
         "model.normalization": "group",
         "loss.focal": 1.0,

@@ -86,6 +86,52 @@ def test_an_idle_watch_looks_now_and_then_if_told_to() -> None:
     assert fragment.call_args.kwargs["run_every"] == 10
 
 
+def refusing_script():
+    import streamlit as st
+
+    from marsseg.errors import MarsSegError, StoreError
+    from marsseg.ui import live
+
+    state = st.session_state
+
+    def read():
+        if state["refuses"]:
+            raise StoreError("The database was moved.")
+        return (1, True)
+
+    try:
+        live.watch("page", read)
+        live.refresh("part", lambda: st.write(f"drawn {read()}"), lambda: True)
+        st.write("the rest of the page")
+        state["refuses"] = state["later"]
+    except MarsSegError as error:
+        st.write(f"The page says: {error}")
+    for part in state["parts"]:
+        part()  # as its timer does
+
+
+@pytest.mark.parametrize(("at_first", "later"), [(True, False), (False, True)])
+def test_a_store_that_refuses_is_told_by_the_page_or_later_in_place_of_the_part(at_first, later):
+    app = AppTest.from_function(refusing_script, default_timeout=30)
+    parts = app.session_state["parts"] = []
+    app.session_state["refuses"], app.session_state["later"] = at_first, later
+
+    def fragment(function, **_options):
+        if not at_first:
+            parts.append(function)
+        return function
+
+    with mock.patch("streamlit.fragment", fragment):
+        app.run()
+    assert not app.exception
+    said = [element.value for element in app.markdown]
+    if at_first:
+        assert said == ["The page says: The database was moved."]
+    else:
+        assert said == ["drawn (1, True)", "the rest of the page"]
+        assert [error.value for error in app.error] == ["The database was moved."] * 2
+
+
 def test_a_part_whose_run_is_gone_runs_the_page_again():
     def script():
         import streamlit as st

@@ -12,6 +12,7 @@ from marsseg.ui import run_words
 
 def run(status=RunStatus.RUNNING, progress=None, **values):
     usual = {"stop_now": False, "gpu": None, "threads": None, "launches": 1, "provenance": {}}
+    usual["silence"] = lambda _now: 0.0
     return SimpleNamespace(status=status, progress=progress, **{**usual, **values})
 
 
@@ -36,6 +37,11 @@ def test_every_phase_has_words_and_a_share(phase):
 def test_a_phase_says_what_is_done_and_how_much_is(progress, text, share):
     assert run_words.phase_text(run(progress=progress)) == text
     assert run_words.progress_share(progress) == pytest.approx(share)
+
+
+def test_a_worker_that_is_silent_for_long_is_not_called_running_and_no_more():
+    halted = run(progress=Progress(Phase.TRAINING, 3, 8, 5, 10), silence=lambda _now: 190.0)
+    assert run_words.phase_text(halted) == "epoch 3/8, step 5/10 · no sign of life for 3 min 10 s"
 
 
 @pytest.mark.parametrize(("now", "text"), [(False, "stopping: "), (True, "stopping at once: ")])

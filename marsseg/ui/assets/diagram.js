@@ -1,7 +1,18 @@
-// Puts the drawing into the page itself, where it takes the page's colours. Python made and escaped it.
+// Puts drawing and key into the page itself, where they take the page's colours. Python made and escaped them.
 export default function ({ data, parentElement }) {
-  const place = parentElement.querySelector(".diagram");
-  const drawing = new DOMParser().parseFromString(data.svg, "image/svg+xml").documentElement;
+  parentElement.querySelector(".drawing").replaceChildren(picture(data.svg));
+  parentElement.querySelector(".key").replaceChildren(...data.key.map(entry));
+}
+
+function entry({ mark, words }) {
+  const item = document.createElement("li");
+  if (mark) item.append(picture(mark));
+  item.append(words);
+  return item;
+}
+
+function picture(svg) {
+  const drawing = new DOMParser().parseFromString(svg, "image/svg+xml").documentElement;
   if (drawing.nodeName !== "svg") throw new Error("The network's drawing is not well-formed.");
-  place.replaceChildren(document.importNode(drawing, true));
+  return document.importNode(drawing, true);
 }
