@@ -17,7 +17,6 @@ from marsseg.services.datasets import (
     AddedDataset,
     DatasetReport,
     OutlierGroupView,
-    SplitPart,
     add_dataset,
     add_demo,
     dataset_report,
@@ -27,8 +26,6 @@ from marsseg.services.datasets import (
     pixel_counts,
     remove_dataset,
     rename_dataset,
-    split_of,
-    split_summary,
 )
 from marsseg.services.documents import dataset_document, run_document, run_summary, timeline
 from marsseg.services.handling import (
@@ -106,6 +103,7 @@ from marsseg.services.runs import (
     wait,
 )
 from marsseg.services.segmenting import SegmentedImage, segment, segment_file, usable_runs, write_submission
+from marsseg.services.splits import SplitPart, split_of, split_summary
 from marsseg.services.studies import (
     TwoStages,
     demo_ablation,
