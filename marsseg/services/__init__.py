@@ -18,7 +18,6 @@ from marsseg.services.datasets import (
     DatasetReport,
     OutlierGroupView,
     add_dataset,
-    add_demo,
     dataset_report,
     dataset_tiles,
     keep_group,
@@ -27,6 +26,7 @@ from marsseg.services.datasets import (
     remove_dataset,
     rename_dataset,
 )
+from marsseg.services.demo import add_demo
 from marsseg.services.documents import dataset_document, run_document, run_summary, timeline
 from marsseg.services.handling import (
     Deletion,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 from marsseg.data.arrays import DatasetArrays, open_arrays
 from marsseg.data.cleaning import cleaning_report
 from marsseg.errors import DatasetError, MarsSegError, NotFoundError
-from marsseg.services.lab import DEMO_DATASET, Lab
+from marsseg.services.lab import Lab
 from marsseg.store.records import DatasetRecord
 from marsseg.store.texts import cut_name, tidy_name
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from marsseg.data.importing import ImportedDataset
 
 Progress = Callable[[float, str], None]
-_DEMO_SOURCE = "built-in procedural terrain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,24 +107,6 @@ def add_dataset(
         return AddedDataset(known, already_there=True, restored=not imported.already_there)
     final = wanted or unused_name(lab, path.stem or path.name)
     return _register(lab, imported, final, source or str(path))
-
-
-def add_demo(lab: Lab, progress: Progress | None = None) -> AddedDataset:
-    """Draw the built-in demo terrain and import it; if its files are gone or damaged, they are made anew."""
-    # Imported here: only the first start needs it.
-    from marsseg.data.demo import DEMO_FRAME_SIZE, write_demo_dataset
-
-    with tempfile.TemporaryDirectory(prefix="marsseg-demo-") as folder:
-        path = Path(folder) / "demo.npz"
-        write_demo_dataset(path)
-        return add_dataset(
-            lab,
-            path,
-            name=DEMO_DATASET,
-            frame_size=DEMO_FRAME_SIZE,
-            progress=progress,
-            source=_DEMO_SOURCE,
-        )
 
 
 def _register(lab: Lab, imported: ImportedDataset, name: str, source: str) -> AddedDataset:

@@ -121,7 +121,7 @@ def _open(settings: Settings) -> Lab:
         ) from error
     lab = Lab(settings, RunStore.open(settings))
     if lab.store.version() == 0:
-        from marsseg.services.datasets import add_demo  # every later start goes without it
+        from marsseg.services.demo import add_demo  # every later start goes without it
 
         add_demo(lab)
     return lab
