@@ -17,7 +17,6 @@ from marsseg.services.datasets import (
     AddedDataset,
     DatasetReport,
     OutlierGroupView,
-    SplitPart,
     add_dataset,
     dataset_report,
     dataset_tiles,
@@ -26,8 +25,6 @@ from marsseg.services.datasets import (
     pixel_counts,
     remove_dataset,
     rename_dataset,
-    split_of,
-    split_summary,
 )
 from marsseg.services.demo import add_demo
 from marsseg.services.documents import dataset_document, run_document, run_summary, timeline
@@ -107,6 +104,7 @@ from marsseg.services.runs import (
     wait,
 )
 from marsseg.services.segmenting import SegmentedImage, segment, segment_file, usable_runs, write_submission
+from marsseg.services.splits import SplitPart, split_of, split_summary
 from marsseg.services.studies import (
     TwoStages,
     demo_ablation,

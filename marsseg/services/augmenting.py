@@ -11,8 +11,8 @@ import numpy as np
 
 from marsseg.config import RunConfig
 from marsseg.data.arrays import open_arrays
-from marsseg.services.datasets import split_for
 from marsseg.services.lab import Lab
+from marsseg.services.splits import split_for
 
 if TYPE_CHECKING:
     from marsseg.data.augmenting import TilePool

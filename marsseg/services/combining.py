@@ -12,9 +12,9 @@ import numpy as np
 
 from marsseg.config import CombineConfig, RunConfig
 from marsseg.errors import StateError
-from marsseg.services.datasets import split_of
 from marsseg.services.lab import Lab
 from marsseg.services.runs import get_run, model_path, no_network
+from marsseg.services.splits import split_of
 from marsseg.services.submitting import Wishes, prepare_run, queue_runs, wished
 from marsseg.store.records import NewRun, RunRecord, RunStatus, tiles_identity
 from marsseg.store.texts import cut_name

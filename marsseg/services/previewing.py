@@ -13,8 +13,9 @@ from marsseg.config.machine import require_gpu
 from marsseg.config.sizing import NetworkSize, network_size
 from marsseg.data.weights import class_weights
 from marsseg.execution.devices import list_gpus
-from marsseg.services.datasets import SplitPart, pixel_counts, split_for, split_summary
+from marsseg.services.datasets import pixel_counts
 from marsseg.services.lab import Lab
+from marsseg.services.splits import SplitPart, split_for, split_summary
 from marsseg.services.waiting import Waiting, waiting
 from marsseg.store.records import ENDED_WELL
 

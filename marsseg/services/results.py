@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from marsseg.errors import NotFoundError
 from marsseg.metrics import SPLITS
 from marsseg.presets import LADDER, Preset
-from marsseg.services.datasets import SplitPart, split_of_run
 from marsseg.services.lab import Lab
 from marsseg.services.ladder import Rungs, find_rungs
 from marsseg.services.result_rows import DECODING_OF, HEADLINE, Comparison, ResultRow, RowReader
+from marsseg.services.splits import SplitPart, split_of_run
 from marsseg.store.records import DatasetRecord, RunRecord, StudyRecord
 
 

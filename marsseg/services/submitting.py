@@ -10,8 +10,8 @@ from marsseg.config.describe import UNCHANGED
 from marsseg.config.machine import require_gpu
 from marsseg.errors import ConfigError
 from marsseg.execution.devices import list_gpus
-from marsseg.services.datasets import split_for
 from marsseg.services.lab import Lab, wake
+from marsseg.services.splits import split_for
 from marsseg.store.records import NewRun, RunRecord
 from marsseg.store.texts import cut_name
 
