@@ -11,6 +11,8 @@ import numpy as np
 
 from marsseg.errors import StateError
 
+_DAMAGE = (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+"""What NumPy and zipfile raise on files that are gone, cut short or changed."""
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 """Kinds of protobuf fields (protobuf.dev, "Encoding")."""
 
@@ -27,10 +29,27 @@ def read_array(path: Path, *, what: str, remedy: str, mapped: bool = False) -> n
         StateError: the file cannot be read.
     """
     try:
-        array: np.ndarray[Any, Any] = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        return _load(path, mapped=mapped)
+    except _DAMAGE as error:
         raise StateError(f"{what} cannot be read ({path.name} is damaged); {remedy}") from error
-    return array
+
+
+def read_split(path: Path, split: str, *, whose: str, remedy: str) -> np.ndarray[Any, Any]:
+    """Read the dataset rows of one part of a run's split.
+
+    Args:
+        whose: the beginning of the sentence, e.g. "Run r-1 (quick)".
+        remedy: what to do.
+
+    Raises:
+        StateError: the file cannot be read, or has no such part.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as parts:
+            rows: np.ndarray[Any, Any] = parts[split]
+            return rows
+    except _DAMAGE as error:
+        raise StateError(f"{whose} has a {path.name} that cannot be read; {remedy}") from error
 
 
 def is_whole_archive(path: Path) -> bool:
@@ -38,15 +57,15 @@ def is_whole_archive(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+    except _DAMAGE:
         return False
 
 
 def is_whole_array(path: Path) -> bool:
     """Whether an array is there and as long as it says."""
     try:
-        read_array(path, what="", remedy="", mapped=True)
-    except StateError:
+        _load(path, mapped=True)
+    except _DAMAGE:
         return False
     return True
 
@@ -65,6 +84,11 @@ def is_whole_network(path: Path) -> bool:
     except (IndexError, ValueError):
         return False
     return 0 < len(content) == place
+
+
+def _load(path: Path, *, mapped: bool) -> np.ndarray[Any, Any]:
+    array: np.ndarray[Any, Any] = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+    return array
 
 
 def _skip_field(content: memoryview, kind: int, place: int) -> int:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
@@ -14,7 +11,7 @@ import numpy as np
 from marsseg.classes import BACKGROUND
 from marsseg.data.arrays import DatasetArrays, open_arrays
 from marsseg.errors import NotFoundError, StateError
-from marsseg.services.files import read_array
+from marsseg.services.files import read_array, read_split
 from marsseg.services.lab import Lab
 from marsseg.services.runs import get_run
 from marsseg.store.records import RunRecord
@@ -127,19 +124,10 @@ def _stored(lab: Lab, run: RunRecord, split: str, decoding: str) -> tuple[np.nda
         )
     whose, remedy = f"Run {run.id} ({run.name})", "choose other runs, or train it again."
     masks = read_array(path, what=f"{whose} has {split} predictions that", remedy=remedy, mapped=True)
-    try:
-        rows = _split_rows(folder / "split.npz", split)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise StateError(f"{whose} has a split.npz that cannot be read; {remedy}") from error
+    rows = read_split(folder / "split.npz", split, whose=whose, remedy=remedy)
     if masks.ndim != 3 or len(masks) != len(rows):
         raise StateError(f"{whose} has {split} predictions of other tiles than its split names; {remedy}")
     return rows, masks
-
-
-def _split_rows(path: Path, split: str) -> np.ndarray:
-    with np.load(path, allow_pickle=False) as parts:
-        rows: np.ndarray = parts[split]
-        return rows
 
 
 def _shared_rows(parts: Sequence[np.ndarray]) -> np.ndarray:

@@ -99,7 +99,7 @@ def score_by_run(lab: Lab) -> dict[str, float]:
 
 
 def epochs_done(lab: Lab) -> dict[str, int]:
-    """How many epochs each run has completed, by its id; none is left out."""
+    """How many epochs each run has completed, by its id; runs with none are left out."""
     return lab.store.epochs_done()
 
 
