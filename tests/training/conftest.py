@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,15 @@ def tiny_arrays(tmp_path_factory: pytest.TempPathFactory) -> DatasetArrays:
 def tiny_config() -> Callable[..., RunConfig]:
     """Build the tiny configuration, with other values at dotted paths."""
     return lambda values=None: parse_values({**TINY, **(values or {})})
+
+
+@pytest.fixture
+def fresh_session() -> Iterator[None]:
+    """Forget the networks of a test at its end: Keras would keep them all."""
+    import keras
+
+    yield
+    keras.utils.clear_session()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from marsseg.training.losses import build_loss
 from marsseg.training.networks import build_network
 from tests.training.network_checks import images
 
-pytestmark = pytest.mark.training
+pytestmark = [pytest.mark.training, pytest.mark.usefixtures("fresh_session")]
 
 GATES = ("none", "gated", "attention", "sigmoid_only")
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu")
@@ -32,12 +32,6 @@ def combination(gate, squeeze_excite, residual, activation, normalization, **mor
 @pytest.fixture
 def rng():
     return np.random.default_rng(11)
-
-
-@pytest.fixture(autouse=True)
-def _fresh_session():
-    yield
-    keras.utils.clear_session()
 
 
 @pytest.mark.parametrize("gate", GATES)

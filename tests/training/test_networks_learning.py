@@ -12,7 +12,7 @@ from marsseg.config import ModelConfig
 from marsseg.training.networks import build_networks
 from tests.training.network_checks import compile_networks, saves_loads_and_exports, train_step
 
-pytestmark = pytest.mark.training
+pytestmark = [pytest.mark.training, pytest.mark.usefixtures("fresh_session")]
 
 ARCHITECTURES = ("unet", "unet3plus", "deeplabv3plus")
 DIAGONAL = [("unet", "plain"), ("unet3plus", "resnet"), ("deeplabv3plus", "densenet")]
@@ -46,12 +46,6 @@ EVERY_TOGGLE = [
     for architecture, toggle in itertools.product(ARCHITECTURES, TOGGLES)
     if architecture != "deeplabv3plus" or "bottleneck" not in toggle  # it has a pyramid of its own
 ]
-
-
-@pytest.fixture(autouse=True)
-def _fresh_session():
-    yield
-    keras.utils.clear_session()
 
 
 def draw_tiles():

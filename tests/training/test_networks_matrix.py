@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 
-import keras
 import numpy as np
 import pytest
 
@@ -12,7 +11,11 @@ from marsseg.config import ModelConfig
 from tests.support.pairwise import pairs_of, pairwise
 from tests.training.network_checks import trains_saves_loads_and_exports
 
-pytestmark = [pytest.mark.training, pytest.mark.filterwarnings("error:Gradients do not exist")]
+pytestmark = [
+    pytest.mark.training,
+    pytest.mark.usefixtures("fresh_session"),
+    pytest.mark.filterwarnings("error:Gradients do not exist"),
+]
 
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu")
 FIELDS = {
@@ -65,12 +68,6 @@ def words(row):
 @pytest.fixture
 def rng():
     return np.random.default_rng(11)
-
-
-@pytest.fixture(autouse=True)
-def _fresh_session():
-    yield
-    keras.utils.clear_session()
 
 
 def pairs_between(names):
