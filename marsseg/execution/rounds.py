@@ -67,6 +67,7 @@ class Scheduler:
         self._gpus = list_gpus() if gpus is None else gpus
         self._stop = stop or StopFlag()
         self._slots = slot_count(settings, self._gpus)
+        self._threads = threads_per_run(settings, self._gpus)
         self._lease = SchedulerLease(store, self._deadlines.lease, self._slots)
         self._clock = AwakeClock(longest_step=10 * self._deadlines.interval)
         self._is_idle = Unchanged()
@@ -218,7 +219,7 @@ class Scheduler:
         return self._store.claim_next(
             self._slots,
             lease=self._lease.current,
-            threads=threads_per_run(self._settings, self._gpus),
+            threads=self._threads,
             gpus=[gpu.id for gpu in self._gpus],
         )
 
@@ -231,7 +232,7 @@ class Scheduler:
                 self._settings,
                 run.id,
                 token,
-                threads=run.threads or threads_per_run(self._settings, self._gpus),
+                threads=run.threads or self._threads,
                 gpu=run.gpu,
                 module=self._worker_module,
             )
