@@ -39,7 +39,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     chosen: str = config.option.markexpr
     if " or " in chosen or collection_path.suffix != ".py":
         return None
-    marks = re.search(r"^pytestmark = .*", collection_path.read_text("utf-8"), re.MULTILINE)
+    marks = re.search(r"^pytestmark = (?:.+\n)+", collection_path.read_text("utf-8"), re.MULTILINE)
     left_out = re.findall(r"\bnot (\w+)", chosen)
     return any(f"pytest.mark.{name}" in marks[0] for name in left_out) or None if marks else None
 
@@ -49,6 +49,15 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     if "streamlit.config" in sys.modules:
         sys.modules["streamlit.config"].set_option("runner.postScriptGC", False)
+
+
+@pytest.fixture(autouse=True)
+def _is_marked_if_it_trains(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Name the test that brings TensorFlow to those that need none: simulated pages after it are slow."""
+    heavy = {"keras", "tensorflow"}
+    wanted = "not training" not in request.config.option.markexpr or heavy & set(sys.modules)
+    yield
+    assert wanted or not heavy & set(sys.modules), "this test needs the mark `training`"
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -64,10 +64,11 @@ def _made_with(document: Mapping[str, Any]) -> dict[str, str]:
     code = f"commit {commit[:12]}{', changed' if known.get('git_dirty') else ''}" if commit else "unknown"
     packages = known.get("packages") or {}
     threads = known.get("intra_op_threads")
+    share = f"{threads} CPU thread{'s' * (threads != 1)}" if threads else ""
     facts = {
         "Code": code,
         "Packages": ", ".join(f"{name} {version}" for name, version in packages.items() if version),
-        "Machine": ", ".join(filter(None, [known.get("device"), threads and f"{threads} threads"])),
+        "Machine": ", ".join(filter(None, [known.get("device"), share])),
     }
     return {label: words for label, words in facts.items() if words}
 

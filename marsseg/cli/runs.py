@@ -87,8 +87,10 @@ def log(
     tail = "".join(text.splitlines(keepends=True)[-lines:])
     if as_json:
         print_json({"id": run.id, "log": tail})
-    else:
+    elif tail:
         typer.echo("\n".join(map(printable, tail.splitlines())))
+    else:
+        inform("The run has not written a log.")
 
 
 @app.command("timeline")

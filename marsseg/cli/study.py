@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from marsseg.cli.options import Assignments, JsonOption, Name
+from marsseg.cli.options import Assignments, JsonOption
 from marsseg.cli.output import inform, print_json, print_table
 from marsseg.cli.text import UNKNOWN, duration, whole
 from marsseg.cli.train import changed, starting_point
@@ -48,7 +48,7 @@ def study(
     folds: Annotated[
         int | None, typer.Option(help="Run each configuration on this many folds; 0 for a single split.")
     ] = None,
-    name: Name = None,
+    name: Annotated[str | None, typer.Option(help="What to call the study.")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Only show the runs; queue nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:

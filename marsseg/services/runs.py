@@ -208,5 +208,6 @@ def no_network(run: RunRecord, remedy: str) -> str:
     """The sentence for a run without a network: it has none yet, or has lost it."""
     whose = f"Run {run.id} ({run.name}) has"
     if run.status.ended_well:
-        return f"{whose} lost its network model.onnx; extend it, or train it again, to have one."
+        go_on = "resume" if run.status.is_resumable else "extend"
+        return f"{whose} lost its network model.onnx; {go_on} it, or train it again, to have one."
     return f"{whose} no exported network: it is {run.status}. {remedy}"

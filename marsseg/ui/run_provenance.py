@@ -68,7 +68,8 @@ def _packages(known: Any) -> str:
 def _machine(run: RunRecord) -> str:
     known = run.provenance
     threads = known.get("intra_op_threads") or run.threads
-    share = f"{threads} of {known['cores']} CPU threads" if known.get("cores") else f"{threads} CPU threads"
+    of_cores = f"{threads} of {known['cores']}" if known.get("cores") else f"{threads}"
+    share = f"{of_cores} CPU thread{'s' * (of_cores != '1')}"
     driver = f"driver {known['gpu_driver']}" if known.get("gpu_driver") else ""
     parts = [known.get("device"), driver, share if threads else "", known.get("platform")]
     return ", ".join(str(part) for part in parts if part)

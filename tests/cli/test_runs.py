@@ -124,7 +124,8 @@ def test_a_log_is_printed_from_its_end(marsseg: Command, scored_run: str) -> Non
 
 def test_a_run_without_a_log_prints_none(marsseg: Command, lab: Lab) -> None:
     run = queue_run(lab)
-    assert marsseg("runs", "log", run.id).out.strip() == ""
+    said = marsseg("runs", "log", run.id)
+    assert (said.status, said.out, said.err) == (0, "", "The run has not written a log.\n")
 
 
 def test_a_name_is_text_and_steers_neither_markup_nor_terminal(marsseg: Command, lab: Lab) -> None:

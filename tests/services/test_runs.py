@@ -183,9 +183,10 @@ def test_using_a_run_without_a_network_is_refused(lab: Lab) -> None:
     failed = finish_run(lab, config(), status=RunStatus.FAILED)
     with pytest.raises(StateError, match="no exported network: it is failed"):
         services.require_model(lab, failed.id)
-    bare = finish_run(lab, config())
-    with pytest.raises(StateError, match=r"has lost its network model\.onnx; extend it"):
-        services.require_model(lab, bare.id)
+    for status, remedy in ((RunStatus.COMPLETED, "extend"), (RunStatus.STOPPED, "resume")):
+        bare = finish_run(lab, config(), status=status)
+        with pytest.raises(StateError, match=rf"has lost its network model\.onnx; {remedy} it"):
+            services.require_model(lab, bare.id)
 
 
 def test_a_run_that_changes_nothing_is_called_what_its_preset_is_called(lab: Lab) -> None:

@@ -42,7 +42,8 @@ result = [store.acquire_lease("scheduler", f"owner {number}", now=1.0, ttl=0.0) 
 """
 
 HOLD_SLOTS = """
-from marsseg.store.records import RunStatus
+from time import monotonic
+from marsseg.store.records import ACTIVE, RunStatus
 store, result = RunStore(arguments[0]), []
 while store.queue():
     claimed = store.claim_next(2)
@@ -50,6 +51,9 @@ while store.queue():
         continue
     run, token = claimed
     store.worker_started(run.id, token, identity(token))
+    until = monotonic() + 30
+    while store.queue() and len(store.list_runs(statuses=ACTIVE)) < 2 and monotonic() < until:
+        pass  # the other slot is free and will be taken
     store.finish(run.id, token, RunStatus.COMPLETED, "Done.")
     result.append(run.id)
 """
