@@ -133,9 +133,9 @@ def paired_difference(
     return Difference(float(plain), low, high, len(common))
 
 
-def common_images(ours: Sequence[Judged], theirs: Sequence[Judged]) -> int:
-    """How many images both sides were judged on."""
-    return len(np.intersect1d(_rows(ours), _rows(theirs)))
+def common_images(ours: Sequence[Judged], theirs: Sequence[Judged]) -> tuple[int, int]:
+    """How many images both sides were judged on, and how many at least one of them was."""
+    return len(np.intersect1d(_rows(ours), _rows(theirs))), len(np.union1d(_rows(ours), _rows(theirs)))
 
 
 def _rows(side: Sequence[Judged]) -> NDArray[Any]:

@@ -55,6 +55,8 @@ def _print_board(board: Leaderboard) -> None:
     columns = ["#", "Name", *numbers[1:], *basis, "ID"]
     rows = [_cells(rank, row, basis=board.has_folds) for rank, row in enumerate(board.rows, start=1)]
     print_table(columns, rows, right=numbers)
+    if board.has_other_tiles:
+        inform("Where another split was used, Δ is over the tiles that the row shares with the baseline.")
 
 
 def _cells(rank: int, row: LeaderboardRow, *, basis: bool) -> list[str]:
@@ -82,4 +84,5 @@ def _points(delta: Delta | None) -> str:
         if delta.low is None or delta.high is None
         else f" [{100 * delta.low:+.1f}, {100 * delta.high:+.1f}]"
     )
-    return f"{100 * delta.value:+.1f}{interval}"
+    shared = "" if delta.shared_tiles is None else f" on {delta.shared_tiles} tiles"
+    return f"{100 * delta.value:+.1f}{interval}{shared}"

@@ -51,8 +51,9 @@ def board_columns(board: Leaderboard) -> list[str]:
     toggles = [FIELDS[path].ui.label for path in board.toggles]
     classes = [f"IoU {name}" for name in CLASS_NAMES]
     basis = ["Scored over"] if board.has_folds else []
-    return ["Rank", "Name", "Mean IoU", "sd", "n", *basis, "Δ", "Δ low", "Δ high", *classes, *toggles,
-            "Parameters", "Seconds", "Runs"]  # fmt: skip
+    shared = ["Δ tiles"] if board.has_other_tiles else []
+    scores = ["Mean IoU", "sd", "n", *basis, "Δ", "Δ low", "Δ high", *shared, *classes]
+    return ["Rank", "Name", *scores, *toggles, "Parameters", "Seconds", "Runs"]
 
 
 def board_context(board: Leaderboard) -> dict[str, str]:
@@ -89,6 +90,7 @@ def _cells(rank: int, row: LeaderboardRow, board: Leaderboard) -> list[str]:
         _number(delta.value if delta else None, "+.4f"),
         _number(delta.low if delta else None, "+.4f"),
         _number(delta.high if delta else None, "+.4f"),
+        *([_number(delta.shared_tiles if delta else None, "d")] if board.has_other_tiles else []),
         *(_number(iou) for iou in row.class_iou),
         *("" if row.values.get(path) is None else format_value(row.values[path]) for path in board.toggles),
         "" if row.parameters is None else str(row.parameters),
@@ -147,7 +149,11 @@ def _document(rank: int, row: LeaderboardRow, toggles: tuple[str, ...]) -> dict[
         "mean_iou": _plain(row.score),
         "sd": _plain(row.sd),
         "class_iou": [_plain(iou) for iou in row.class_iou],
-        "delta": delta and {name: _plain(getattr(delta, name)) for name in ("value", "low", "high")},
+        "delta": delta
+        and {
+            **{name: _plain(getattr(delta, name)) for name in ("value", "low", "high")},
+            "shared_tiles": delta.shared_tiles,
+        },
         "toggles": {path: row.values.get(path) for path in toggles},
         "parameters": row.parameters,
         "seconds": _plain(row.seconds),

@@ -29,11 +29,14 @@ class Delta:
 
     Args:
         low, high: 95 % interval, where one can be given.
+        shared_tiles: how many tiles that was, if one side was judged on others too; the difference is then
+            not that of the two scores.
     """
 
     value: float
     low: float | None = None
     high: float | None = None
+    shared_tiles: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +137,13 @@ def _delta(
 ) -> Delta | None:
     """The difference with its bootstrap interval over the images that both groups were judged on."""
     ours, theirs = (_judged(side, judged) for side in (group, baseline))
-    if common_images(ours, theirs) < 2:
+    common, seen = common_images(ours, theirs)
+    if common < 2:
         return None
     difference = paired_difference(ours, theirs, lens)
-    return None if math.isnan(difference.delta) else Delta(difference.delta, difference.low, difference.high)
+    shared = common if common < seen else None
+    is_known = not math.isnan(difference.delta)
+    return Delta(difference.delta, difference.low, difference.high, shared) if is_known else None
 
 
 def _judged(group: RunGroup, judged: Mapping[str, EvaluationRecord]) -> list[Judged]:

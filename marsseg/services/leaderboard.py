@@ -103,6 +103,11 @@ class Leaderboard:
         """Whether any row speaks of folds, so that each needs to say what its score is made of."""
         return any(row.folds is not None for row in self.rows)
 
+    @property
+    def has_other_tiles(self) -> bool:
+        """Whether any row was scored on other tiles than the baseline, so that Δ says on how many."""
+        return any(row.delta is not None and row.delta.shared_tiles is not None for row in self.rows)
+
 
 def make_query(lens: str, decoding: str, split: str, **rest: str | None) -> LeaderboardQuery:
     """A query from plain text.

@@ -28,6 +28,10 @@ _BASIS_HELP = (
     "On the validation split, the folds of one configuration are judged as one: their confusion matrices are "
     "summed, then scored. On the test split, which all folds share, it is the mean over folds."
 )
+_OTHER_TILES = (
+    " Rows with another split than the baseline are compared on the tiles that both were scored on, which "
+    "are few: such a difference is not that of the two scores. Train both with one split seed to use all."
+)
 _ROW_HEIGHT = 35
 _NAME_WIDTH = 250
 _BASELINE_STYLE = "background-color: rgba(200, 94, 48, 0.14); font-weight: 600"
@@ -100,7 +104,8 @@ def _interval(row: LeaderboardRow) -> str | None:
     delta = row.delta
     if delta is None or delta.low is None or delta.high is None:
         return None
-    return f"{formats.signed(delta.low * 100)} … {formats.signed(delta.high * 100)}"
+    shared = "" if delta.shared_tiles is None else f" on {delta.shared_tiles} tiles"
+    return f"{formats.signed(delta.low * 100)} … {formats.signed(delta.high * 100)}{shared}"
 
 
 def _toggle(value: Any) -> Any:
@@ -195,7 +200,7 @@ def render_board_charts(board: Leaderboard) -> None:
             charts.render_chart(charts.forest_plot(differences, baseline=name), keys.BOARD_FOREST)
             st.caption(
                 f"Compared with {text.markdown(name)}. Filled points: the 95 % interval over "
-                f"{board.query.split} images stays clear of zero."
+                f"{board.query.split} images stays clear of zero.{_OTHER_TILES * board.has_other_tiles}"
             )
         else:
             st.caption("Differences appear here once a second configuration has been scored.")

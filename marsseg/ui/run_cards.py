@@ -46,16 +46,19 @@ def render_card(run: RunRecord, epochs: Sequence[EpochRecord], on_stop: Use) -> 
     The card stands in a part that refreshes by itself, so its buttons ask for the whole page.
     """
     with st.container(border=True, gap="xsmall"):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             render_badge(run)
             name = text.markdown(text.shorten(run.name, _NAME_LETTERS))
             st.markdown(f"**{name}**", width="stretch", wrap=False)
-            st.button(
-                "Open", key=keys.run_button("open", run.id), type="tertiary",
-                on_click=_then_page(run_picks.pick_one), args=(run.id,),
-            )  # fmt: skip
-            _stop(run, on_stop)
-            _stop_now(run, on_stop)
+            with st.container(
+                horizontal=True, vertical_alignment="center", width="content", gap="small", wrap=False
+            ):
+                st.button(
+                    "Open", key=keys.run_button("open", run.id), type="tertiary",
+                    on_click=_then_page(run_picks.pick_one), args=(run.id,),
+                )  # fmt: skip
+                _stop(run, on_stop)
+                _stop_now(run, on_stop)
         scores = [epoch.val_terrain_miou for epoch in epochs]
         progress, trend = st.columns([5, 1], vertical_alignment="bottom")
         with progress:

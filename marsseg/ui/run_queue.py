@@ -113,27 +113,23 @@ def _row(place: int, length: int, run: RunRecord, uses: RunUses) -> None:
         if uses.stop(run.id):
             st.session_state[keys.QUEUE_REMOVED] = run.id
 
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         name = text.markdown(text.shorten(run.name, _NAME_LETTERS))
         facts = " · ".join(filter(None, [run_words.which(run), run_words.resources_text(run)]))
         line = f":gray[{place + 1}]  **{name}** :small[:gray[· {text.markdown(facts)}]]"
         st.markdown(line, width="stretch", wrap=False)
-        _priority(run, uses)
-        for where, label in _MOVES.items():
-            st.button(
-                label,
-                key=keys.run_button(where, run.id),
-                type="tertiary",
-                disabled=place == (length - 1 if where == "down" else 0),
-                on_click=uses.move_in_queue,
-                args=(run.id, where),
-            )
-        st.button(
-            "Remove",
-            key=keys.run_button("remove", run.id),
-            type="tertiary",
-            on_click=remove,
-        )
+        with st.container(horizontal=True, width="content", gap="small", wrap=False):
+            _priority(run, uses)
+            for where, label in _MOVES.items():
+                st.button(
+                    label,
+                    key=keys.run_button(where, run.id),
+                    type="tertiary",
+                    disabled=place == (length - 1 if where == "down" else 0),
+                    on_click=uses.move_in_queue,
+                    args=(run.id, where),
+                )
+            st.button("Remove", key=keys.run_button("remove", run.id), type="tertiary", on_click=remove)
 
 
 def _priority(run: RunRecord, uses: RunUses) -> None:

@@ -57,6 +57,19 @@ def test_folds_are_one_row_that_says_how_it_was_scored(lab: Lab) -> None:
     assert list(table(app)["n"]) == [3]
 
 
+def test_a_row_with_another_split_says_on_how_few_tiles_it_is_compared(lab: Lab) -> None:
+    finish_run(lab, config(data__test_fraction=0.4))
+    finish_run(lab, config(data__test_fraction=0.4, model__residual=True))
+    app = open_page("leaderboard")
+    assert "tiles that both were scored on" not in words(app)
+    finish_run(lab, config(data__test_fraction=0.4, data__split_seed=7))
+    app.run()
+    (shared,) = {row.delta.shared_tiles for row in board(lab).rows if row.delta} - {None}
+    cells = [str(cell) for cell in table(app)["95 % interval"]]
+    assert [cell.endswith(f" on {shared} tiles") for cell in cells].count(True) == 1
+    assert "compared on the tiles that both were scored on" in words(app)
+
+
 def test_an_empty_board_starts_the_demo_ablation(first_visit: Lab, woken: list[str]) -> None:
     app = press(open_page("leaderboard"), "Run the demo ablation")
     waiting = services.queue(first_visit)

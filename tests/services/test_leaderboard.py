@@ -191,6 +191,27 @@ def test_scores_on_other_tiles_are_compared_on_the_common_ones(lab: Lab) -> None
     assert top.delta is not None
     assert top.delta.value == pytest.approx(scores[1] - scores[0])
     assert top.delta.value != pytest.approx(top.score - _board(lab).rows[1].score, abs=1e-6)
+    assert top.delta.shared_tiles == len(common)
+
+
+def test_a_difference_on_fewer_tiles_says_on_how_many(lab: Lab) -> None:
+    for seed in (0, 7):
+        finish_run(lab, config(data__test_fraction=0.4, data__split_seed=seed))
+    finish_run(lab, config(data__test_fraction=0.4, model__residual=True))
+    board = _board(lab)
+    (tiles,) = {row.delta.shared_tiles for row in board.rows if row.delta} - {None}
+    table = list(csv.DictReader(io.StringIO(services.leaderboard_text(board, "csv"))))
+    assert sorted(row["Δ tiles"] for row in table) == ["", "", str(tiles)]
+    rows = json.loads(services.leaderboard_text(board, "json"))["rows"]
+    assert [row["delta"]["shared_tiles"] for row in rows if row["delta"]].count(tiles) == 1
+
+
+def test_tiles_need_no_column_where_all_rows_share_a_split(lab: Lab) -> None:
+    finish_run(lab, config())
+    finish_run(lab, config(model__residual=True))
+    board = _board(lab)
+    assert not board.has_other_tiles
+    assert "Δ tiles" not in services.board_columns(board)
 
 
 def test_a_row_too_many_for_an_interval_is_compared_on_the_same_tiles_only(
