@@ -110,6 +110,14 @@ def test_presets_hold_the_report_both_ways_and_a_ladder_that_climbs_one_rung_at_
     assert all(preset.source and preset.note is not None for preset in PRESETS.values())
 
 
+def test_what_is_recommended_is_the_default_with_what_its_note_names() -> None:
+    recommended, default = get_preset("recommended").config, get_preset("default").config
+    changed = set(differences(recommended, default))
+    named = {"loss.dice", "augment.rock_oversampling", "augment.rock_paste", "train.schedule"}
+    assert named < changed
+    assert all(path.startswith("train.") for path in changed - named)
+
+
 def test_a_plan_takes_as_long_as_its_runs_one_after_the_other(lab: Lab) -> None:
     toggles = [_toggle("Residual connections"), _toggle("Squeeze-and-Excitation")]
     planned = services.plan_ablation(config(), toggles, repeats=3)
