@@ -2,33 +2,27 @@
 
     python benchmarks/resizing.py [--rounds 9]
 
-Both ways are timed in turn in one process, so that a busy machine slows each of them alike; printed is the
-median of the ratios round by round.
+Printed is the median of the ratios round by round.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import sys
-import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import keras
-import numpy as np
 from keras import layers, ops
 
-from marsseg.config import LossConfig, ModelConfig
+from benchmarks.in_turn import build, median_ratio, milliseconds, time_steps
+from marsseg.config import ModelConfig
 from marsseg.training import parts
 from marsseg.training.custom_layers import ResizeLike
-from marsseg.training.losses import build_loss
-from marsseg.training.networks import build_network
 
-BATCH, HEIGHT, WIDTH = 16, 64, 128
 NETWORKS = {
     "UNet 3+": ModelConfig(architecture="unet3plus"),
     "DeepLabV3+": ModelConfig(architecture="deeplabv3plus"),
@@ -57,15 +51,13 @@ def _weights(old, new):
     return ops.relu(1.0 - ops.abs(distance))
 
 
-def build(config: ModelConfig, resize: type[layers.Layer]) -> keras.Model:
+def build_with(resize: type[layers.Layer], config: ModelConfig) -> keras.Model:
     """The network, its features resized by `resize`."""
     original, parts.ResizeLike = parts.ResizeLike, resize
     try:
-        model = build_network(config, seed=0)
+        return build(config)
     finally:
         parts.ResizeLike = original
-    model.compile(keras.optimizers.AdamW(1e-4), build_loss(LossConfig(), (0, 1, 1, 1, 1)))
-    return model
 
 
 def main() -> None:
@@ -73,23 +65,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     rounds = parser.parse_args().rounds
 
-    rng = np.random.default_rng(0)
-    images = rng.normal(size=(BATCH, HEIGHT, WIDTH, 1)).astype("float32")
-    masks = rng.integers(0, 5, (BATCH, HEIGHT, WIDTH))
-
     print(f"{'network':<16} {'kernel ms':>10} {'products ms':>12} {'ratio':>6}")
     for name, config in NETWORKS.items():
-        models = [build(config, kind) for kind in (ResizeLike, Products)]
-        seconds: list[list[float]] = [[], []]
-        for step in range(rounds + 1):
-            for times, model in zip(seconds, models, strict=True):
-                start = time.perf_counter()
-                model.train_on_batch(images, masks)
-                if step:  # the first one compiles
-                    times.append(time.perf_counter() - start)
-        kernel, products = (1000 * statistics.median(times) for times in seconds)
-        ratio = statistics.median(b / a for a, b in zip(*seconds, strict=True))
-        print(f"{name:<16} {kernel:>10.0f} {products:>12.0f} {ratio:>6.2f}")
+        models = {kind.__name__: build_with(kind, config) for kind in (ResizeLike, Products)}
+        kernel, products = time_steps(models, rounds).values()
+        ratio = median_ratio(products, kernel)
+        print(f"{name:<16} {milliseconds(kernel):>10.0f} {milliseconds(products):>12.0f} {ratio:>6.2f}")
         keras.utils.clear_session()
 
 

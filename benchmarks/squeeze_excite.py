@@ -2,32 +2,26 @@
 
     python benchmarks/squeeze_excite.py [--rounds 15]
 
-The gradient of the product sums over every pixel of an image. All variants are timed in turn in one process,
-so that a busy machine slows each of them alike; printed is the median of the ratios round by round.
+The gradient of the product sums over every pixel of an image. Printed is the median of the ratios round by
+round.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import sys
-import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import keras
-import numpy as np
 from keras import layers, ops
 
-from marsseg.config import LossConfig, ModelConfig
+from benchmarks.in_turn import build, median_ratio, milliseconds, time_steps
+from marsseg.config import ModelConfig
 from marsseg.training import excitation
-from marsseg.training.losses import build_loss
-from marsseg.training.networks import build_network
-
-BATCH, HEIGHT, WIDTH = 16, 64, 128
 
 
 class Flat(layers.Layer):
@@ -73,15 +67,13 @@ VARIANTS = {
 }
 
 
-def build(squeeze_excite: bool, multiply: type[layers.Layer]) -> keras.Model:
+def build_with(multiply: type[layers.Layer], *, squeeze_excite: bool) -> keras.Model:
     """The usual half-million-parameter network, its excitation applied by `multiply`."""
     original, excitation.layers.Multiply = excitation.layers.Multiply, multiply
     try:
-        model = build_network(ModelConfig(residual=True, squeeze_excite=squeeze_excite), seed=0)
+        return build(ModelConfig(residual=True, squeeze_excite=squeeze_excite))
     finally:
         excitation.layers.Multiply = original
-    model.compile(keras.optimizers.AdamW(1e-4), build_loss(LossConfig(), (0, 1, 1, 1, 1)))
-    return model
 
 
 def main() -> None:
@@ -89,26 +81,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
 
-    rng = np.random.default_rng(0)
-    images = rng.normal(size=(BATCH, HEIGHT, WIDTH, 1)).astype("float32")
-    masks = rng.integers(0, 5, (BATCH, HEIGHT, WIDTH))
-
-    models = {"off": build(False, layers.Multiply)}
-    models |= {name: build(True, multiply) for name, multiply in VARIANTS.items()}
-    for model in models.values():
-        model.train_on_batch(images, masks)
-
-    seconds: dict[str, list[float]] = {name: [] for name in models}
-    for _ in range(rounds):
-        for name, model in models.items():
-            start = time.perf_counter()
-            model.train_on_batch(images, masks)
-            seconds[name].append(time.perf_counter() - start)
+    models = {"off": build_with(layers.Multiply, squeeze_excite=False)}
+    models |= {name: build_with(multiply, squeeze_excite=True) for name, multiply in VARIANTS.items()}
+    seconds = time_steps(models, rounds)
 
     print(f"{'variant':<18} {'ms a step':>10} {'ratio to off':>13}")
     for name, times in seconds.items():
-        ratio = statistics.median(t / off for t, off in zip(times, seconds["off"], strict=True))
-        print(f"{name:<18} {1000 * statistics.median(times):>10.0f} {ratio:>13.2f}")
+        print(f"{name:<18} {milliseconds(times):>10.0f} {median_ratio(times, seconds['off']):>13.2f}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from marsseg.settings import PROJECT_ROOT
 
 def _cases() -> list[Any]:
     """All benchmarks; those that load TensorFlow wait for the tests that have loaded it anyway."""
-    paths = sorted((PROJECT_ROOT / "benchmarks").glob("*.py"))
+    files = sorted((PROJECT_ROOT / "benchmarks").glob("*.py"))
+    paths = [path for path in files if "__main__" in path.read_text("utf-8")]  # others are imported
     heavy = [any(name in path.read_text("utf-8") for name in ("keras", "marsseg.training")) for path in paths]
     return [
         pytest.param(path, id=path.name, marks=[pytest.mark.training] if is_heavy else [])
