@@ -43,12 +43,14 @@ def find_gaps(results: StudyResults) -> list[Gap]:
 
 def preset_command(results: StudyResults, preset: str, first_seed: int = 0, seeds: int = ENOUGH_SEEDS) -> str:
     """Trains a preset at the study's budget with some seeds."""
-    start = {"train.seed": first_seed} if first_seed else {}
-    if seeds == 1:
-        return command("train", "--preset", preset, *_shared(results), "--seed", str(first_seed))
-    return command(
-        "study", "--preset", preset, *_shared(results), *assignments(start), "--repeats", str(seeds)
-    )
+    shared = dict(results.rungs.shared) if results.rungs else {}
+    folds = shared.pop("data.folds", 0)
+    words = ["--preset", preset, "--dataset", results.dataset.name, *assignments(shared)]
+    if seeds == 1 and not folds:
+        return command("train", *words, "--seed", str(first_seed))
+    words += assignments({"train.seed": first_seed} if first_seed else {})
+    words += ["--folds", str(folds)] if folds else []
+    return command("study", *words, "--repeats", str(seeds))
 
 
 def stages_command(results: StudyResults, first_seed: int, seeds: int) -> str:
@@ -68,11 +70,6 @@ def command(*words: str) -> str:
 def assignments(values: Mapping[str, Any]) -> list[str]:
     """Values by path as options of a command."""
     return [word for path, value in values.items() for word in ("--set", f"{path}={json.dumps(value)}")]
-
-
-def _shared(results: StudyResults) -> list[str]:
-    shared = results.rungs.shared if results.rungs else {}
-    return ["--dataset", results.dataset.name, *assignments(shared)]
 
 
 def _seeds_of_stages(results: StudyResults) -> Iterator[Gap]:

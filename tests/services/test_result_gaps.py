@@ -43,6 +43,17 @@ def test_what_is_missing_is_said_with_the_command_that_gets_it(lab: Lab) -> None
     assert "Without a test score: Ladder 5: + skip gate, Ladder 6: + Squeeze-and-Excitation." in page
 
 
+def test_a_ladder_on_folds_lacks_all_folds_of_a_seed(lab: Lab) -> None:
+    planned = services.plan_ladder(lambda row: at_budget(row).with_values({"data.folds": 2}), 1)
+    for run in services.submit_study(lab, "Report ladder", planned[0].config, planned)[1]:
+        finish_queued(lab, run)
+    overrides = "--set train.epochs=3 --set train.batch_size=4 --set train.learning_rate=0.001"
+    assert missing(lab)["Ladder 2: + focal loss lacks seeds 1 and 2."] == (
+        f"python -m marsseg study --preset ladder-2 --dataset bands {overrides} "
+        "--set train.seed=1 --folds 2 --repeats 2"
+    )
+
+
 def test_repeats_and_rows_that_were_trained_later_count(lab: Lab) -> None:
     planned = services.plan_ladder(at_budget, 2)[:-1]  # the top row was left out with the second seed
     del planned[5]
