@@ -13,6 +13,8 @@ from marsseg.ui import charts, diagram, formats, keys, run_words, text
 if TYPE_CHECKING:
     from marsseg.services import RunPreview, RunShare
 
+_STAGES_WIDTH = 440
+
 
 def render_preview(config: RunConfig, preview: RunPreview) -> None:
     """Draw the preview of a valid configuration."""
@@ -77,7 +79,8 @@ def _facts(preview: RunPreview) -> None:
 
 def _stages(size: NetworkSize) -> None:
     """What each stage gives and costs, in the order in which an image passes through."""
-    with st.expander("Stages", icon=":material/table_rows:"):
+    # Floats over the page: the panel is too narrow for four columns.
+    with st.popover("Stages", icon=":material/table_rows:"), st.container(width=_STAGES_WIDTH):
         st.table(
             {
                 "Stage": [level.name.replace("_", " ") for level in size.levels],
