@@ -61,6 +61,11 @@ class DataConfig(Section):
            "Shadows then point the wrong way.", short="v-flip"),
     ] = False  # fmt: skip
 
+    @property
+    def tells_terrain(self) -> bool:
+        """Whether terrain classes are told apart, and not only background from the rest."""
+        return self.target == "terrain"
+
     @model_validator(mode="after")
     def _leaves_training_tiles(self) -> DataConfig:
         if not self.folds and self.validation_fraction + self.test_fraction > 0.9:

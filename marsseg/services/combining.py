@@ -55,6 +55,7 @@ def combine(
     for member in members:
         _require_network(lab, member)
     _require_common_test(lab, members)
+    _require_fitting_targets(members, rule)
     new = prepare_combination(lab, config, members)
     return queue_runs(lab, [wished(new, wishes)])[0]
 
@@ -132,3 +133,18 @@ def _require_common_test(lab: Lab, members: Sequence[RunRecord]) -> None:
                 f"Runs {first.id} and {other.id} are tested on different tiles, so one may have learned from "
                 "the other's; combine runs of one split."
             )
+
+
+def _require_fitting_targets(members: Sequence[RunRecord], rule: str) -> None:
+    """Refuse a network that tells background from the rest where terrain classes are asked for."""
+    stages = [member for member in members if not member.config.data.tells_terrain]
+    if rule == "two_stage" and members[-1] in stages:
+        raise StateError(
+            f"Run {members[-1].id} ({members[-1].name}) only tells background from terrain; the second of "
+            "two stages tells terrain classes apart. Give the background stage first."
+        )
+    if rule == "mean" and stages and len(stages) < len(members):
+        raise StateError(
+            f"Run {stages[0].id} ({stages[0].name}) only tells background from terrain, others tell terrain "
+            "classes apart; their probabilities have no mean. Combine them as two stages."
+        )

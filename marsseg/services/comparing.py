@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from marsseg.config import RunConfig
-from marsseg.metrics import Decoding, Lens, Split, mean_iou
+from marsseg.metrics import Decoding, Lens, Split, class_iou, mean_iou, mean_of_known
 from marsseg.services.lab import Lab
 from marsseg.services.pooling import Pool, pooled, pools_of
 from marsseg.statistics import Judged, common_images, mean_and_sd, paired_difference
@@ -74,12 +74,36 @@ class RunGroup:
             for run in pool
         )
 
+    @property
+    def knows_terrain(self) -> bool:
+        """False for a first stage: it learned background against the rest, so its terrain is a guess."""
+        return self.config.data.tells_terrain
+
+    def scores(self, lens: Lens) -> list[float]:
+        """A score of each pool; NaN where nothing counts, and for a network that knows no terrain."""
+        return [score_of(self.config, total, lens) for total in self.totals]
+
     def score(self, lens: Lens) -> float:
         """Mean over repeats, folds pooled on the validation split; NaN where nothing counts."""
-        return mean_and_sd([mean_iou(total, lens) for total in self.totals])[0]
+        return mean_and_sd(self.scores(lens))[0]
+
+    def class_iou(self, lens: Lens) -> tuple[float, ...]:
+        """Five means over repeats, NaN where a class does not count or is not known."""
+        means = mean_of_known(class_iou(np.stack(self.totals), lens), axis=0)
+        return tuple(means.tolist()) if self.knows_terrain else (float(means[0]), *[math.nan] * 4)
 
 
-def group_runs(runs: Sequence[RunRecord], totals: Mapping[str, np.ndarray], split: Split) -> list[RunGroup]:
+def score_of(config: RunConfig, total: np.ndarray, lens: Lens) -> float:
+    """Mean IoU of a (5, 5) confusion matrix; NaN where nothing counts, or the network knows no terrain."""
+    return mean_iou(total, lens) if config.data.tells_terrain else math.nan
+
+
+FindRun = Callable[[str], RunRecord | None]
+
+
+def group_runs(
+    runs: Sequence[RunRecord], totals: Mapping[str, np.ndarray], split: Split, find_run: FindRun
+) -> list[RunGroup]:
     """Completed runs by fingerprint, and each stopped run alone; oldest group first.
 
     Of deterministic runs with one seed and fold the latest counts: the others are copies, and a deviation
@@ -88,20 +112,28 @@ def group_runs(runs: Sequence[RunRecord], totals: Mapping[str, np.ndarray], spli
     Args:
         runs: newest first.
         totals: confusion matrix of each run, summed over the split, by id.
+        find_run: gives the members of combinations.
     """
     members: defaultdict[str, dict[Hashable, RunRecord]] = defaultdict(dict)
     for run in reversed(runs):
         key = run.fingerprint if run.status is RunStatus.COMPLETED else run.id
-        members[key][_what_repeats(run)] = run
+        members[key][_what_repeats(run, find_run)] = run
     return [_group(key, tuple(repeats.values()), totals, split) for key, repeats in members.items()]
 
 
-def _what_repeats(run: RunRecord) -> Hashable:
+def _what_repeats(run: RunRecord, find_run: FindRun) -> Hashable:
     """Runs of one configuration that are alike in this are copies of each other."""
-    if run.config.combine.is_on:
-        return frozenset(run.config.combine.members)
-    train = run.config.train
+    combination, train = run.config.combine, run.config.train
+    if combination.is_on:
+        members = [_member(run_id, find_run) for run_id in combination.members]
+        return tuple(members if combination.rule == "two_stage" else sorted(members, key=repr))
     return train.seed, run.config.data.fold, None if train.deterministic else run.id
+
+
+def _member(run_id: str, find_run: FindRun) -> Hashable:
+    """What a member is, whatever its id; one that was deleted is like no other."""
+    run = find_run(run_id)
+    return run_id if run is None else (run.fingerprint, _what_repeats(run, find_run))
 
 
 def _group(key: str, runs: tuple[RunRecord, ...], totals: Mapping[str, np.ndarray], split: Split) -> RunGroup:
@@ -138,7 +170,7 @@ def _delta(
     """The difference with its bootstrap interval over the images that both groups were judged on."""
     ours, theirs = (_judged(side, judged) for side in (group, baseline))
     common, seen = common_images(ours, theirs)
-    if common < 2:
+    if common < 2 or not (group.knows_terrain and baseline.knows_terrain):
         return None
     difference = paired_difference(ours, theirs, lens)
     shared = common if common < seen else None

@@ -14,7 +14,7 @@ import numpy as np
 from marsseg.config import describe
 from marsseg.config.describe import FIELDS, format_value
 from marsseg.errors import NotFoundError
-from marsseg.metrics import Decoding, Lens, Split, class_iou, mean_iou, mean_of_known
+from marsseg.metrics import Decoding, Lens, Split
 from marsseg.services.combining import shared_values
 from marsseg.services.comparing import Delta, RunGroup, deltas_to, group_runs
 from marsseg.services.lab import Lab
@@ -144,7 +144,8 @@ def _ranked(lab: Lab, query: LeaderboardQuery, version: int) -> Leaderboard:
         if run.id in totals and (run.best_epoch or run.config.combine.is_on)
     ]
     dataset = _dataset(lab, query, runs)
-    groups = group_runs([run for run in runs if run.dataset_name == dataset], totals, query.split)
+    ranked_runs = [run for run in runs if run.dataset_name == dataset]
+    groups = group_runs(ranked_runs, totals, query.split, lab.store.find_run)
     if not groups:
         return Leaderboard(query, dataset, None, (), (), version)
     baseline = _baseline(query, groups)
@@ -176,7 +177,8 @@ def _dataset(lab: Lab, query: LeaderboardQuery, runs: Sequence[RunRecord]) -> st
 
 def _baseline(query: LeaderboardQuery, groups: Sequence[RunGroup]) -> RunGroup:
     if query.baseline is None:
-        return next((group for group in groups if not group.is_partial), groups[0])
+        able = [group for group in groups if group.knows_terrain] or groups
+        return next((group for group in able if not group.is_partial), able[0])
     for group in groups:
         if query.baseline in {group.key, *(run.id for run in group.runs)}:
             return group
@@ -208,7 +210,7 @@ def _row(
     query: LeaderboardQuery,
     values: Mapping[str, Any],
 ) -> LeaderboardRow:
-    score, sd = mean_and_sd([mean_iou(total, query.lens) for total in group.totals])
+    score, sd = mean_and_sd(group.scores(query.lens))
     seconds = [run.train_seconds for run in group.runs if run.train_seconds is not None]
     return LeaderboardRow(
         key=group.key,
@@ -221,7 +223,7 @@ def _row(
         folds=fold_state(group.runs, group.pools, query.split),
         score=score,
         sd=sd,
-        class_iou=tuple(mean_of_known(class_iou(np.stack(group.totals), query.lens), axis=0).tolist()),
+        class_iou=group.class_iou(query.lens),
         delta=delta,
         values=values,
         parameters=group.runs[-1].parameters,
@@ -238,7 +240,9 @@ def _name(group: RunGroup, baseline: RunGroup) -> str:
     name = name or describe(group.config, baseline.config)
     if group is baseline:
         name = group.runs[0].name
-    return f"{name} (stopped early)" if group.is_partial else name
+    name = f"{name} (stopped early)" if group.is_partial else name
+    says_so = group.knows_terrain or "background" in name
+    return name if says_so else f"{name} (background only)"
 
 
 def _toggles(rows: Sequence[LeaderboardRow]) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ def pools_of(runs: Sequence[RunRecord], split: Split) -> tuple[Pool, ...]:
     Args:
         runs: the runs of one configuration.
     """
-    if split != "validation" or not _has_folds(runs[0]):
+    if split != "validation" or not has_folds(runs[0]):
         return tuple((run,) for run in runs)
     pools: defaultdict[tuple[int, int], list[RunRecord]] = defaultdict(list)
     seen: defaultdict[tuple[int, int], int] = defaultdict(int)
@@ -99,7 +99,7 @@ def pools_of(runs: Sequence[RunRecord], split: Split) -> tuple[Pool, ...]:
 
 def fold_state(runs: Sequence[RunRecord], pools: Sequence[Pool], split: Split) -> FoldState | None:
     """How far the folds of one configuration have come; None where it has none."""
-    if not _has_folds(runs[0]):
+    if not has_folds(runs[0]):
         return None
     planned = runs[0].config.data.folds
     seeds = len({run.seed for run in runs})
@@ -110,7 +110,7 @@ def fold_state(runs: Sequence[RunRecord], pools: Sequence[Pool], split: Split) -
     return FoldState(planned, len(runs), pooled=False, seeds=seeds, all_seeds=seeds)
 
 
-def _has_folds(run: RunRecord) -> bool:
+def has_folds(run: RunRecord) -> bool:
     """A combination of folds is one network, tested as a whole."""
     return bool(run.config.data.folds) and not run.config.combine.is_on
 

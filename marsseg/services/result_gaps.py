@@ -86,9 +86,10 @@ def _seeds_of_row(results: StudyResults, row: ResultRow) -> Iterator[Gap]:
             yield Gap(f"{row.name} lacks {_seed_words(first, last)}.", line)
             continue
         example = (*row.runs, *row.unfinished)[0]
-        for seed in range(first, last + 1):
-            line = command("runs", "clone", example.id, "--seed", str(seed))
-            yield Gap(f"{row.name} lacks seed {seed}.", line)
+        for seed, fold in itertools.product(range(first, last + 1), range(row.config.data.folds or 1)):
+            words = ["runs", "clone", example.id, "--seed", str(seed)]
+            words += assignments({"data.fold": fold}) if row.config.data.folds else []
+            yield Gap(f"{row.name} lacks seed {seed}{_fold_words(row.config, fold)}.", command(*words))
 
 
 def _missing_seeds(row: ResultRow) -> list[int]:
@@ -105,6 +106,10 @@ def _spans(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
         yield members[0], members[-1]
 
 
+def _fold_words(config: RunConfig, fold: int) -> str:
+    return f", fold {fold}" if config.data.folds else ""
+
+
 def _seed_words(first: int, last: int) -> str:
     if first == last:
         return f"seed {first}"
@@ -112,7 +117,7 @@ def _seed_words(first: int, last: int) -> str:
 
 
 def _unfinished(row: ResultRow, run: RunRecord) -> Gap:
-    what = f"{row.name}, seed {run.seed}"
+    what = f"{row.name}, seed {run.seed}{_fold_words(row.config, run.config.data.fold)}"
     if run.status is RunStatus.QUEUED:
         return Gap(f"{what} waits in the queue.", command("scheduler", "--idle-seconds", "60"))
     if run.status.is_active:

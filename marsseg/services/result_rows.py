@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from marsseg.config import RunConfig
 from marsseg.errors import NotFoundError
-from marsseg.metrics import SPLITS, Decoding, Lens, Split, class_iou, mean_iou, mean_of_known
+from marsseg.metrics import SPLITS, Decoding, Lens, Split
 from marsseg.presets import LADDER, PRESETS, Preset
+from marsseg.services import pooling
 from marsseg.services.comparing import Delta, RunGroup, deltas_to, group_runs
 from marsseg.services.lab import Lab
 from marsseg.services.ladder import Rungs, changes, is_with
@@ -53,9 +53,15 @@ class ResultRow:
         return self.groups.get((split, DECODING_OF[lens]))
 
     def scores(self, lens: Lens, split: Split) -> tuple[float, ...]:
-        """A score for each seed (or fold); empty where there are none."""
+        """A score for each seed, of which the folds count as one; empty where there are none."""
         group = self.group(lens, split)
-        return () if group is None else tuple(mean_iou(total, lens) for total in group.totals)
+        if group is None or not group.knows_terrain:
+            return ()
+        has_folds = pooling.has_folds(group.runs[0])
+        by_seed: defaultdict[int, list[float]] = defaultdict(list)
+        for place, (pool, score) in enumerate(zip(group.pools, group.scores(lens), strict=True)):
+            by_seed[pool[0].seed if has_folds else place].append(score)
+        return tuple(mean_and_sd(scores)[0] for scores in by_seed.values())
 
     def mean(self, lens: Lens, split: Split) -> float:
         """Mean of the scores; NaN where there are none."""
@@ -64,9 +70,7 @@ class ResultRow:
     def class_iou(self, lens: Lens, split: Split) -> tuple[float, ...]:
         """Five means over the seeds, NaN where a class does not count."""
         group = self.group(lens, split)
-        if group is None:
-            return (math.nan,) * 5
-        return tuple(mean_of_known(class_iou(np.stack(group.totals), lens), axis=0).tolist())
+        return (math.nan,) * 5 if group is None else group.class_iou(lens)
 
     @property
     def parameters(self) -> int | None:
@@ -138,7 +142,7 @@ class RowReader:
         groups: dict[tuple[Split, Decoding], RunGroup] = {}
         for (split, decoding), totals in self._totals.items():
             scored = [run for run in runs if run.id in totals]
-            for group in group_runs(scored, totals, split):  # one, as they share their fingerprint
+            for group in group_runs(scored, totals, split, self._lab.store.find_run):  # one: they share a key
                 groups[split, decoding] = group
         counted = {run.id: run for group in groups.values() for run in group.runs}
         done = {(run.seed, run.config.data.fold) for run in counted.values()}

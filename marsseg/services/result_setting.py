@@ -178,5 +178,5 @@ def _row_commands(results: StudyResults, row: ResultRow) -> Iterator[str]:
             *("--repeats", str(seeds)),
         )
         return
-    for run in row.runs:
+    for run in (*row.runs, *row.unfinished):
         yield training_command(run, results.dataset.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from marsseg.classes import CLASS_NAMES
 from marsseg.config.describe import FIELDS, format_value
@@ -33,7 +33,7 @@ def results_text(results: StudyResults, out: str = "docs/results.md") -> str:
         "## What was run",
         *setting(results),
         "## Scores",
-        _how_to_read(),
+        " ".join(_how_to_read(results.rows)),
         _scores(results.rows),
         *([TWO_STAGES_UNSEEN] if results.has_stages else []),
         "The other two lenses let the networks answer background too (argmax over all five classes). Course: "
@@ -52,12 +52,19 @@ def results_text(results: StudyResults, out: str = "docs/results.md") -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _how_to_read() -> str:
-    return (
+def _how_to_read(rows: Sequence[ResultRow]) -> Iterator[str]:
+    yield (
         "Mean IoU, 0 to 1, as mean ± standard deviation over *n* seeds, of the epoch that scored best on the "
         "validation split. This table is in the terrain lens: labelled pixels, mean over the terrain classes "
         "present, answers from the four terrain classes."
     )
+    if any(row.config.data.folds for row in rows):
+        yield (
+            "The folds of a seed make one score: on the validation split their confusion matrices are summed "
+            "(out of fold), on the test split the mean over folds counts."
+        )
+    if not all(row.config.data.tells_terrain for row in rows):
+        yield "A first stage tells no terrain classes apart, and has no score by itself."
 
 
 def _scores(rows: Sequence[ResultRow]) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ import numpy as np
 from marsseg.data.arrays import open_arrays
 from marsseg.errors import RunFailedError, StateError
 from marsseg.execution import launch
-from marsseg.metrics import mean_iou
+from marsseg.services.comparing import score_of
 from marsseg.services.files import read_array
 from marsseg.services.lab import Lab, revive
 from marsseg.store.records import (
     ACTIVE,
+    ENDED_WELL,
     FINISHED,
     EpochRecord,
     EventRecord,
@@ -92,10 +94,16 @@ def find_run(lab: Lab, run_id: str) -> RunRecord | None:
     return lab.store.find_run(run_id)
 
 
-def score_by_run(lab: Lab) -> dict[str, float]:
-    """Test score of every scored run by its id: terrain lens, terrain-only decoding."""
+def score_by_run(lab: Lab) -> Mapping[str, float]:
+    """Test score of every scored run by its id: terrain lens, terrain-only decoding; NaN of first stages."""
+    return _score_by_run(lab, lab.store.version())
+
+
+@lru_cache(maxsize=8)
+def _score_by_run(lab: Lab, version: int) -> Mapping[str, float]:  # noqa: ARG001
     totals = lab.store.confusion_totals("test", "terrain_only")
-    return {run_id: mean_iou(total, "terrain") for run_id, total in totals.items()}
+    scored = [run for run in lab.store.list_runs(statuses=ENDED_WELL) if run.id in totals]
+    return {run.id: score_of(run.config, totals[run.id], "terrain") for run in scored}
 
 
 def epochs_done(lab: Lab) -> dict[str, int]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from marsseg.classes import N_CLASSES
 from marsseg.errors import DatasetError, ImageError
-from marsseg.metrics import mean_iou
+from marsseg.services.comparing import score_of
 from marsseg.services.datasets import dataset_tiles
 from marsseg.services.lab import DEMO_DATASET, Lab
 from marsseg.services.runs import model_path, require_model
@@ -77,7 +77,7 @@ def usable_runs(lab: Lab) -> list[tuple[RunRecord, float]]:
     """
     totals = lab.store.confusion_totals("test", "terrain_only")
     scored = [
-        (run, mean_iou(totals[run.id], "terrain"))
+        (run, score_of(run.config, totals[run.id], "terrain"))
         for run in lab.store.list_runs(statuses=ENDED_WELL)
         if run.id in totals and model_path(lab, run.id).is_file()
     ]

@@ -8,7 +8,7 @@ from marsseg import services
 from marsseg.errors import ConfigError, NotFoundError, StateError
 from marsseg.services.lab import Lab
 from marsseg.store.records import RunRecord, RunStatus
-from tests.support.labs import config, finish_run, queue_run
+from tests.support.labs import config, finish_queued, finish_run, queue_run
 
 
 def trained(lab: Lab, name: str = "", **values: Any) -> RunRecord:
@@ -62,6 +62,30 @@ def test_combinations_of_repeats_are_repeats(lab: Lab) -> None:
     assert len({first.fingerprint, three.fingerprint, mixed.fingerprint, flipped.fingerprint}) == 4
     assert seeds[0].fingerprint not in {first.fingerprint, mixed.fingerprint}
     assert mixed.fingerprint == dexim.fingerprint
+
+
+def test_the_same_members_once_more_are_a_copy_and_no_repeat(lab: Lab) -> None:
+    def mean_of(*members: RunRecord) -> None:
+        queued = services.combine(lab, [member.id for member in members])
+        finish_queued(lab, queued)
+
+    seeds = [trained(lab, train__seed=seed) for seed in range(3)]
+    again = trained(lab, train__seed=1)
+    mean_of(seeds[0], seeds[1])
+    mean_of(again, seeds[0])
+    assert [row.n for row in services.leaderboard(lab).rows if "mean" in row.name] == [1]
+    mean_of(seeds[0], seeds[2])
+    assert [row.n for row in services.leaderboard(lab).rows if "mean" in row.name] == [2]
+
+
+def test_a_first_stage_stands_first_and_alone(lab: Lab) -> None:
+    weights = {"loss__class_weights__background": 1.0}
+    stage, terrain = trained(lab, data__target="background", **weights), trained(lab)
+    with pytest.raises(StateError, match="Give the background stage first"):
+        services.combine(lab, [terrain.id, stage.id], rule="two_stage")
+    with pytest.raises(StateError, match="Combine them as two stages"):
+        services.combine(lab, [terrain.id, stage.id])
+    assert services.combine(lab, [stage.id, terrain.id], rule="two_stage").config.data.tells_terrain
 
 
 def test_the_order_of_two_stages_matters(lab: Lab) -> None:
