@@ -13,7 +13,7 @@ import keras
 import onnx
 
 from marsseg.training.files import move_whole, saying_what_was_needed
-from marsseg.training.signature import INPUT_NAME, OUTPUT_NAME
+from marsseg.training.signature import INPUT_NAME, OPEN_SIDES, OUTPUT_NAME
 
 
 def export_onnx(model: keras.Model, path: Path, metadata: Mapping[str, str]) -> None:
@@ -40,6 +40,7 @@ def export_onnx(model: keras.Model, path: Path, metadata: Mapping[str, str]) -> 
         _convert(model, raw)
         graph = onnx.load(raw)
         _name_output(graph.graph)
+        _name_sides(graph.graph)
         onnx.helper.set_model_props(graph, dict(metadata))
         onnx.checker.check_model(graph)
         onnx.save(graph, finished)
@@ -59,6 +60,13 @@ def _name_output(graph: onnx.GraphProto) -> None:
         for names in (node.input, node.output):
             names[:] = [OUTPUT_NAME if name == output.name else name for name in names]
     output.name = OUTPUT_NAME
+
+
+def _name_sides(graph: onnx.GraphProto) -> None:
+    """Call what is left open batch, height and width: for people, and alike at both ends."""
+    for end in (*graph.input, *graph.output):
+        for side, name in zip(end.type.tensor_type.shape.dim, OPEN_SIDES, strict=False):
+            side.dim_param = name
 
 
 @contextlib.contextmanager

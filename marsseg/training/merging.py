@@ -19,7 +19,7 @@ from onnx import TensorProto, compose, helper, numpy_helper
 from marsseg.classes import N_CLASSES
 from marsseg.errors import MarsSegError
 from marsseg.training.files import move_whole, saying_what_was_needed
-from marsseg.training.signature import INPUT_NAME, OUTPUT_NAME
+from marsseg.training.signature import INPUT_NAME, OPEN_SIDES, OUTPUT_NAME
 
 Rule = Literal["mean", "two_stage"]
 LEAST_PROBABILITY = 1e-30
@@ -152,8 +152,8 @@ class _Graph:
     def finish(self, like: onnx.ModelProto) -> onnx.ModelProto:
         """The model; input and output as those of `like`."""
         floats = TensorProto.FLOAT
-        image = helper.make_tensor_value_info(INPUT_NAME, floats, ["batch", "height", "width", 1])
-        logits = helper.make_tensor_value_info(OUTPUT_NAME, floats, ["batch", "height", "width", N_CLASSES])
+        image = helper.make_tensor_value_info(INPUT_NAME, floats, [*OPEN_SIDES, 1])
+        logits = helper.make_tensor_value_info(OUTPUT_NAME, floats, [*OPEN_SIDES, N_CLASSES])
         graph = helper.make_graph(self._nodes, "combined", [image], [logits], self._constants)
         opsets = [helper.make_opsetid(domain, version) for domain, version in self._opsets.items()]
         return helper.make_model(graph, opset_imports=opsets, ir_version=like.ir_version)

@@ -6,6 +6,7 @@ INPUT_NAME = "image"
 """float32 (B, H, W, 1), standardised."""
 OUTPUT_NAME = "logits"
 """float32 (B, H, W, 5)."""
+OPEN_SIDES = ("batch", "height", "width")
 
 
 def export_metadata(

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import re
+import shutil
 import warnings
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from PIL import Image
 
 from marsseg.config import ModelConfig
+from marsseg.inference.predictor import load_predictor
+from marsseg.settings import PROJECT_ROOT
 from marsseg.training.exporting import export_onnx
 from marsseg.training.files import DiskFullError
 from marsseg.training.networks import build_network
@@ -53,13 +58,24 @@ def test_one_input_one_output_with_open_sizes(session):
         "logits",
         "tensor(float)",
     )
-    assert image.shape[3] == 1
-    assert logits.shape[3] == 5
-    assert not any(isinstance(size, int) for size in [*image.shape[:3], *logits.shape[:3]])
+    assert image.shape == ["batch", "height", "width", 1]
+    assert logits.shape == ["batch", "height", "width", 5]
 
 
 def test_metadata_comes_back(session):
     assert session.get_modelmeta().custom_metadata_map == METADATA
+
+
+def test_the_documented_way_to_use_it_gives_the_labs_own_mask(exported, tmp_path, monkeypatch):
+    text = (PROJECT_ROOT / "docs/export.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    image = np.random.default_rng(1).integers(0, 256, (61, 117), np.uint8)
+    Image.fromarray(image).save(tmp_path / "image.png")
+    shutil.copy(exported, tmp_path / "model.onnx")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(example, names)
+    np.testing.assert_array_equal(names["terrain"], load_predictor(exported).segment(image).mask)
 
 
 def test_file_is_valid_onnx_of_standard_operations(exported):
