@@ -13,7 +13,7 @@ shell.begin_page(__file__)
 lab = services.open_lab()
 
 datasets = [record.name for record in services.list_datasets(lab)]
-runs = services.list_runs(lab, limit=200)
+runs = [run for run in services.list_runs(lab, limit=200) if not run.config.combine.is_on]
 if (cloned := st.session_state.get(keys.TRAIN_RUN)) and all(run.id != cloned for run in runs):
     runs += filter(None, [services.find_run(lab, cloned)])
 settings, summary = st.columns([3, 2], gap="medium")
