@@ -7,19 +7,20 @@ import streamlit as st
 from marsseg import services
 from marsseg.errors import ConfigError, MarsSegError
 from marsseg.presets import PRESETS
-from marsseg.ui import augment_view, form_sources, forms, keys, leaks, run_preview, shell, state
+from marsseg.ui import augment_view, form_sources, form_state, forms, keys, leaks, run_preview, shell, state
 
 shell.begin_page(__file__)
 lab = services.open_lab()
 
 datasets = [record.name for record in services.list_datasets(lab)]
-runs = services.list_runs(lab, limit=200)
+runs = [run for run in services.list_runs(lab, limit=200) if not run.config.combine.is_on]
 if (cloned := st.session_state.get(keys.TRAIN_RUN)) and all(run.id != cloned for run in runs):
     runs += filter(None, [services.find_run(lab, cloned)])
 settings, summary = st.columns([3, 2], gap="medium")
 with settings:
     form_sources.render_sources(PRESETS, runs, datasets, partial(services.clone_config, lab))
-    config, problems = forms.render_form(options={"data.dataset": datasets}, exclude={"name"})
+    here = services.problems_here(form_state.form_values())
+    config, problems = forms.render_form(problems=here, options={"data.dataset": datasets}, exclude={"name"})
     augment_view.render_link()
 
 
@@ -48,12 +49,12 @@ if st.session_state.pop(keys.TRAIN_STARTED, False):
 
 with summary, st.container(border=True):
     st.subheader("What you are about to run")
-    if config is None:
-        forms.render_problem(f"{len(problems)} of the fields cannot work yet; mend the marked ones.")
+    if wrong := here | problems:
+        forms.render_problem(f"{len(wrong)} of the fields cannot work yet; mend the marked ones.")
     forms.render_field("name", placeholder=forms.usual_name(config) if config is not None else None)
     repeats, priority = run_preview.render_wishes()
     preview = found = None
-    if config is not None:
+    if config is not None and not wrong:
         try:
             preview = services.preview(lab, config, priority=priority)
             found = leaks.look(lambda: services.find_leaks(lab, config))

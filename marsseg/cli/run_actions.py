@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -168,11 +169,18 @@ def _go_on(lab: Lab, run: RunRecord, *, wait: bool, as_json: bool) -> None:
 
 
 def _what_goes(plan: Deletion) -> str:
-    names = "\n".join(f"  {run.id}  {run.name} ({run.status})" for run in plan.runs)
     scores = f"{plan.scored} of them with scores" if plan.scored else "none of them with scores"
-    return (
-        f"{names}\n{_count(plan)}, {scores}, {plan.files} files, {size(plan.bytes)}. This cannot be undone."
-    )
+    lines = [
+        *_named(plan.runs),
+        f"{_count(plan)}, {scores}, {plan.files} files, {size(plan.bytes)}. This cannot be undone.",
+    ]
+    if plan.combinations:
+        lines += [plan.consequence, *_named(plan.combinations)]
+    return "\n".join(lines)
+
+
+def _named(runs: Sequence[RunRecord]) -> list[str]:
+    return [f"  {run.id}  {run.name} ({run.status})" for run in runs]
 
 
 def _count(plan: Deletion) -> str:

@@ -40,12 +40,13 @@ class CombineConfig(Section):
 
     @model_validator(mode="after")
     def _has_the_members_it_needs(self) -> CombineConfig:
-        if self.rule == "mean" and not self.members:
-            raise refuse("members", "There is nothing to average; name one run or more.")
-        if self.rule == "two_stage" and len(self.members) != 2:
-            raise refuse("members", f"Two stages are two runs, background first; got {len(self.members)}.")
-        if self.rule == "mean" and len(self.members) == 1 and not self.flips:
-            raise refuse("members", "The average of one run is that run; name more, or switch flips on.")
-        if len(set(self.members)) < len(self.members):
-            raise refuse("members", "A run cannot be combined with itself; name each one once.")
+        count = len(self.members)
+        if self.rule == "mean" and not count:
+            refuse({"members": "There is nothing to average; name one run or more."})
+        if self.rule == "two_stage" and count != 2:
+            refuse({"members": f"Two stages are two runs, background first; got {count}."})
+        if self.rule == "mean" and count == 1 and not self.flips:
+            refuse({"members": "The average of one run is that run; name more, or switch flips on."})
+        if len(set(self.members)) < count:
+            refuse({"members": "A run cannot be combined with itself; name each one once."})
         return self

@@ -69,12 +69,11 @@ class DataConfig(Section):
     @model_validator(mode="after")
     def _leaves_training_tiles(self) -> DataConfig:
         if not self.folds and self.validation_fraction + self.test_fraction > 0.9:
-            raise refuse(
-                "test_fraction",
-                "Validation and test together take more than 90 % of the tiles; lower one.",
+            refuse(
+                {"test_fraction": "Validation and test together take more than 90 % of the tiles; lower one."}
             )
         if self.folds == 1:
-            raise refuse("folds", "One fold would leave nothing to train on; use 0, or 2 and more.")
+            refuse({"folds": "One fold would leave nothing to train on; use 0, or 2 and more."})
         if self.folds and self.fold >= self.folds:
-            raise refuse("fold", f"With {self.folds} folds, the last one is {self.folds - 1}.")
+            refuse({"fold": f"With {self.folds} folds, the last one is {self.folds - 1}."})
         return self

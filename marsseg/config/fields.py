@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 
 class Section(BaseModel):
@@ -98,6 +98,21 @@ def matters(section: type[BaseModel], name: str, values: BaseModel | Mapping[str
     )
 
 
-def refuse(field: str, sentence: str) -> PydanticCustomError:
-    """Build the error of a rule that spans fields; `field` is the one a person would mend."""
-    return PydanticCustomError("rule", "{sentence}", {"field": field, "sentence": sentence})
+def refuse(problems: Mapping[str, str]) -> None:
+    """Refuse what breaks rules that span fields, all of it at once; does nothing where there are no problems.
+
+    Args:
+        problems: one sentence a rule, by the field that a person would mend.
+
+    Raises:
+        ValidationError: an error of type "rule" for each problem, which pydantic adds to its own.
+    """
+    if problems:
+        raise ValidationError.from_exception_data(
+            "rules", [_broken(*problem) for problem in problems.items()]
+        )
+
+
+def _broken(field: str, sentence: str) -> InitErrorDetails:
+    error = PydanticCustomError("rule", "{sentence}", {"field": field, "sentence": sentence})
+    return InitErrorDetails(type=error, input=None)

@@ -62,7 +62,7 @@ class ClassWeightConfig(Section):
     @model_validator(mode="after")
     def _some_class_counts(self) -> ClassWeightConfig:
         if self.mode == "manual" and not any(self.manual):
-            raise refuse("manual", "All five weights are 0, so nothing would be learned; raise one.")
+            refuse({"manual": "All five weights are 0, so nothing would be learned; raise one."})
         return self
 
 
@@ -165,7 +165,7 @@ class LossConfig(Section):
     @model_validator(mode="after")
     def _some_term_counts(self) -> LossConfig:
         if not any(getattr(self, term) for term in TERMS):
-            raise refuse("cross_entropy", "All loss weights are 0, so nothing would be learned; raise one.")
+            refuse({"cross_entropy": "All loss weights are 0, so nothing would be learned; raise one."})
         if (self.tversky or self.focal_tversky) and not (self.tversky_alpha or self.tversky_beta):
-            raise refuse("tversky_beta", "Tversky alpha and beta are both 0; raise one of them.")
+            refuse({"tversky_beta": "Tversky alpha and beta are both 0; raise one of them."})
         return self

@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from marsseg.config.run import RunConfig
 from marsseg.errors import ConfigError
+
+
+def find_gpu_problems(values: Mapping[str, Any], *, gpus: int) -> dict[str, str]:
+    """What only a GPU can do where there is none: a sentence each, by dotted path.
+
+    Args:
+        values: of a configuration by dotted path, be it one that can work or not.
+        gpus: how many the run could be given.
+    """
+    if values.get("train.mixed_precision") and not gpus:
+        return {"train.mixed_precision": "works on a GPU only, and this machine shows none; switch it off."}
+    return {}
 
 
 def require_gpu(config: RunConfig, *, gpus: int) -> None:
@@ -15,6 +30,5 @@ def require_gpu(config: RunConfig, *, gpus: int) -> None:
     Raises:
         ConfigError: it asks for mixed precision, and there is no GPU.
     """
-    if config.train.mixed_precision and not gpus:
-        problem = "Mixed precision works on a GPU only, and this machine shows none; switch it off."
-        raise ConfigError({"train.mixed_precision": problem})
+    if problems := find_gpu_problems(config.flat(), gpus=gpus):
+        raise ConfigError(problems)

@@ -129,15 +129,15 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _fits_the_tiles(self) -> ModelConfig:
+        problems = {}
         if TILE_HEIGHT % 2**self.depth:
-            raise refuse(
-                "depth",
-                f"{TILE_HEIGHT} rows cannot be halved {self.depth} times; use 6 levels or fewer.",
+            problems["depth"] = (
+                f"{TILE_HEIGHT} rows cannot be halved {self.depth} times; use 6 levels or fewer."
             )
         if self.normalization == "group" and self.filters % self.groups:
-            raise refuse(
-                "groups",
+            problems["groups"] = (
                 f"{self.filters} filters cannot be split into {self.groups} equal groups; "
-                "choose a divisor of the filters.",
+                "choose a divisor of the filters."
             )
+        refuse(problems)
         return self

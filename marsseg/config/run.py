@@ -38,10 +38,11 @@ class RunConfig(Section):
     @model_validator(mode="after")
     def _background_can_be_learned(self) -> RunConfig:
         if self.data.target == "background" and not self.loss.class_weights.background_counts:
-            raise refuse(
-                "loss.class_weights.background",
-                "A weight of 0 leaves background out of the loss, and background is all that this run is to "
-                "learn; use 1.",
+            refuse(
+                {
+                    "loss.class_weights.background": "A weight of 0 leaves background out of the loss, and "
+                    "background is all that this run is to learn; use 1."
+                }
             )
         return self
 

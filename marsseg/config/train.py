@@ -111,13 +111,12 @@ class TrainConfig(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> TrainConfig:
+        problems = {}
         if self.xla and self.deterministic:
-            raise refuse(
-                "xla", "XLA cannot promise the same numbers again; switch Deterministic off, or XLA."
-            )
+            problems["xla"] = "XLA cannot promise the same numbers again; switch Deterministic off, or XLA."
         if self.schedule == "cosine" and self.warmup_epochs >= self.epochs:
-            raise refuse(
-                "warmup_epochs",
-                f"{self.warmup_epochs} epochs of warm-up leave the cosine none of {self.epochs}; lower it.",
+            problems["warmup_epochs"] = (
+                f"{self.warmup_epochs} epochs of warm-up leave the cosine none of {self.epochs}; lower it."
             )
+        refuse(problems)
         return self

@@ -67,7 +67,7 @@ from marsseg.services.leaderboard import (
     scored_datasets,
 )
 from marsseg.services.leaks import LeakPair, LeakReport, TornGroup, find_leaks
-from marsseg.services.machine import RunShare, run_share
+from marsseg.services.machine import RunShare, problems_here, run_share
 from marsseg.services.masks import MAX_RUNS, MaskComparison, TileView, mask_comparison
 from marsseg.services.planning import (
     TWO_STAGES_UNSEEN,
@@ -213,6 +213,7 @@ __all__ = [
     "plan_two_stages",
     "preview",
     "preview_augmentation",
+    "problems_here",
     "queue",
     "read_log",
     "read_previews",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,17 +20,40 @@ from marsseg.store.records import RunRecord
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """What deleting some runs takes away: the runs, those with scores among them, and their files."""
+    """What deleting some runs takes away: the runs, those with scores among them, and their files.
+
+    Args:
+        combinations: runs made of them that stay.
+    """
 
     runs: tuple[RunRecord, ...]
     scored: int
     files: int
     bytes: int
+    combinations: tuple[RunRecord, ...]
 
     @property
     def is_possible(self) -> bool:
         """Whether all of the runs have ended."""
         return all(run.status.is_finished for run in self.runs)
+
+    @property
+    def consequence(self) -> str:
+        """What becomes of the combinations, in a sentence or two; empty where there are none."""
+        if not self.combinations:
+            return ""
+        of = "it" if len(self.runs) == 1 else "them"
+        what, keeps = (
+            ("1 combination is", "it keeps its scores and its exported network")
+            if len(self.combinations) == 1
+            else (
+                f"{len(self.combinations)} combinations are",
+                "they keep their scores and exported networks",
+            )
+        )
+        waiting = not all(run.status.is_finished for run in self.combinations)
+        fails = " What has not ended yet will fail." if waiting else ""
+        return f"{what} made of {of} and cannot be made again; {keeps}.{fails}"
 
 
 def stop(lab: Lab, run_id: str, *, now: bool = False) -> RunRecord:
@@ -149,7 +172,12 @@ def plan_deletion(lab: Lab, run_ids: Sequence[str]) -> Deletion:
         scored=sum(run_id in scored for run_id in runs),
         files=len(sizes),
         bytes=sum(sizes),
+        combinations=tuple(run for run in lab.store.list_runs() if _is_left_without(run, runs)),
     )
+
+
+def _is_left_without(run: RunRecord, deleted: Collection[str]) -> bool:
+    return run.id not in deleted and not set(deleted).isdisjoint(run.config.combine.members)
 
 
 def delete(lab: Lab, run_ids: Sequence[str]) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from marsseg.config.machine import find_gpu_problems
 from marsseg.execution.control import slots_in_use
 from marsseg.execution.devices import Gpu, list_gpus, threads_of_each
 from marsseg.services.lab import Lab
@@ -31,3 +34,8 @@ def run_share(lab: Lab) -> RunShare:
     """Look at slots, cores and GPUs as a run that starts now would find them."""
     slots = slots_in_use(lab.settings, lab.store)
     return RunShare(slots=slots, cores=usable_cores(), threads=threads_of_each(slots), gpus=list_gpus())
+
+
+def problems_here(values: Mapping[str, Any]) -> dict[str, str]:
+    """What this machine cannot do of a configuration, given by dotted path: a sentence a field."""
+    return find_gpu_problems(values, gpus=len(list_gpus()))

@@ -10,7 +10,7 @@ from typing import Any
 from marsseg.config import RunConfig
 from marsseg.config.describe import FIELDS
 from marsseg.services.lab import Lab
-from marsseg.services.runs import get_run
+from marsseg.services.runs import find_members, get_run
 from marsseg.store.records import RunRecord
 
 _OWN_OPTIONS = frozenset({"name", "data.dataset", "train.seed"})
@@ -81,7 +81,12 @@ def _changes(config: RunConfig) -> dict[str, Any]:
 
 
 def _notes(lab: Lab, run: RunRecord, dropped_rows: tuple[int, ...]) -> list[str]:
-    notes = []
+    notes = [
+        f"Run {member}, which this one is made of, was deleted, so the command will be refused; name another "
+        "run in its place."
+        for member, found in find_members(lab, run).items()
+        if found is None
+    ]
     if run.provenance.get("git_dirty"):
         notes.append("The code differed from its commit in ways that nobody recorded.")
     if dropped_rows != run.dropped_rows:
@@ -91,7 +96,7 @@ def _notes(lab: Lab, run: RunRecord, dropped_rows: tuple[int, ...]) -> list[str]
         )
     if not run.config.train.deterministic:
         notes.append("Deterministic kernels were off, so the last digits will differ.")
-    if run.status.is_resumable:
+    if run.status.is_resumable and not run.config.combine.is_on:
         done = len(lab.store.list_epochs(run.id))
         notes.append(
             f"This run is {run.status} after {done} of {run.config.train.epochs} epochs; the command trains "

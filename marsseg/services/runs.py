@@ -49,12 +49,17 @@ class Previews:
 
 @dataclass(frozen=True, slots=True)
 class RunDetails:
-    """One run with everything its page shows."""
+    """One run with everything its page shows.
+
+    Args:
+        members: what it is made of, see `find_members`.
+    """
 
     run: RunRecord
     epochs: tuple[EpochRecord, ...]
     events: tuple[EventRecord, ...]
     has_model: bool
+    members: dict[str, RunRecord | None]
 
 
 def list_runs(
@@ -124,7 +129,14 @@ def run_details(lab: Lab, run_id: str) -> RunDetails:
         epochs=tuple(lab.store.list_epochs(run.id)),
         events=tuple(lab.store.list_events(run_id=run.id)),
         has_model=model_path(lab, run.id).is_file(),
+        members=find_members(lab, run),
     )
+
+
+def find_members(lab: Lab, run: RunRecord) -> dict[str, RunRecord | None]:
+    """The runs that a combination is made of, by id; None for one that was deleted."""
+    found = {member: lab.store.find_run(member) for member in run.config.combine.members}
+    return {key: member if member and member.id == key else None for key, member in found.items()}
 
 
 def read_previews(lab: Lab, run: RunRecord) -> Previews | None:

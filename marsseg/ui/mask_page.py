@@ -64,8 +64,11 @@ def render_controls(
             "Decoding", sorted(DECODINGS, reverse=True), default="terrain_only", key=keys.MASK_DECODING,
             required=True, bind="query-params", format_func=lambda word: formats.DECODING_NAMES[word],
         )  # fmt: skip
-        errors = st.toggle("Error maps", key=keys.MASK_ERRORS, persist_state="session",
-                           help="Colours only what is wrong, by the class that was predicted.")  # fmt: skip
+        errors = st.toggle(
+            "Errors instead of masks", key=keys.MASK_ERRORS, persist_state="session",
+            help="Colours only what is wrong, by the class that was predicted. A single run shows its mask, "
+            "too, while this is off.",
+        )  # fmt: skip
     return MaskChoice(tuple(run_ids), str(split), str(decoding), str(order), errors)
 
 

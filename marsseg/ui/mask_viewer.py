@@ -67,8 +67,8 @@ def render_mask_grid(rows: Sequence[PanelRow], *, key: str, scale: int = 3, one_
         rows: the panels; all of a row have the same size.
         key: stable component key.
         scale: enlargement of tiles, nearest neighbour; wide frames share the page's width instead.
-        one_line: panels of a row never wrap; rows that are too wide scroll sideways together, and a switch
-            fits them to the page.
+        one_line: panels of a row stand on one line, a little smaller where that is all it takes; else those
+            without room go below, and a switch fits them to the page.
 
     Raises:
         ValueError: a panel's arrays do not fit one another or its mode.

@@ -105,12 +105,16 @@ def _resume(run: RunRecord, uses: RunUses, *, helps: bool) -> None:
 
 
 def _clone(run: RunRecord, uses: RunUses, *, helps: bool) -> None:
+    combined = run.config.combine.is_on
     if st.button(
         "Clone and edit",
         key=keys.run_button("clone", run.id),
-        type="primary" if helps else "secondary",
+        type="primary" if helps and not combined else "secondary",
         icon=":material/content_copy:",
-        help="Opens the form of a new run, filled in as this one.",
+        disabled=combined,
+        help="A combination trains nothing that could be edited; combine other runs instead."
+        if combined
+        else "Opens the form of a new run, filled in as this one.",
     ):
         uses.clone(run.id)
 

@@ -64,15 +64,15 @@ def render_deletion(plan: Callable[[Sequence[str]], Deletion], delete: Use) -> N
 
 def _question(deletion: Deletion, delete: Use) -> None:
     ids = [run.id for run in deletion.runs]
-    names = [f"- **{text.markdown(text.shorten(run.name, 70))}** :gray[{run.id}]" for run in deletion.runs]
-    if len(names) > _NAMED:
-        names = [*names[:_NAMED], f"- and {len(names) - _NAMED} more"]
-    st.markdown("\n".join(names))
+    st.markdown(_named(deletion.runs))
     files = f"{formats.count(deletion.files)} file{'s' if deletion.files != 1 else ''}"
     st.markdown(
         f"{_scores(deletion)} {files}, {formats.size(deletion.bytes)}: logs, checkpoints, masks and exported "
         "networks. This cannot be undone; archiving only puts runs out of sight."
     )
+    if deletion.combinations:
+        st.markdown(f":orange[:material/warning:] {deletion.consequence}")
+        st.markdown(_named(deletion.combinations))
 
     def confirm() -> None:
         _close()
@@ -87,6 +87,13 @@ def _question(deletion: Deletion, delete: Use) -> None:
             icon=":material/delete_forever:", on_click=confirm,
         ):  # fmt: skip
             st.rerun()
+
+
+def _named(runs: Sequence[RunRecord]) -> str:
+    """Names and ids as a list, the first of them where there are many."""
+    names = [f"- **{text.markdown(text.shorten(run.name, 70))}** :gray[{run.id}]" for run in runs]
+    more = [f"- and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
+    return "\n".join([*names[:_NAMED], *more])
 
 
 def _scores(deletion: Deletion) -> str:

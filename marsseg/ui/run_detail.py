@@ -18,7 +18,10 @@ from marsseg.ui.run_timeline import render_timeline
 if TYPE_CHECKING:
     from marsseg.services import Previews, Reproduction, RunDetails
 
-VIEWS = ("Curves", "Masks over epochs", "Log", "Configuration", "Timeline", "Provenance")
+_TRAINED = ("Curves", "Masks over epochs")
+_COMBINED = ("Made of",)
+_ANY = ("Log", "Configuration", "Timeline", "Provenance")
+_NAME_LETTERS = 70
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +37,16 @@ class Readers:
 def render_detail(details: RunDetails, score: float | None, readers: Readers) -> None:
     """Draw the chosen view; only that one is read and sent."""
     run = details.run
+    views = (*_COMBINED, *_ANY) if run.config.combine.is_on else (*_TRAINED, *_ANY)
+    if st.session_state.get(keys.RUN_VIEW) not in views:
+        st.session_state[keys.RUN_VIEW] = views[0]
     view = st.segmented_control(
-        "View", VIEWS, default=VIEWS[0], key=keys.RUN_VIEW, required=True, persist_state="session",
+        "View", views, key=keys.RUN_VIEW, required=True, persist_state="session",
         label_visibility="collapsed",
     )  # fmt: skip
-    if view == "Curves":
+    if view == "Made of":
+        _combination(details, score)
+    elif view == "Curves":
         _curves(details, score)
     elif view == "Masks over epochs":
         run_masks.render_previews(readers.previews(), keys.run_chart("masks", run.id), run.best_epoch)
@@ -54,9 +62,6 @@ def render_detail(details: RunDetails, score: float | None, readers: Readers) ->
 
 def _curves(details: RunDetails, score: float | None) -> None:
     epochs = details.epochs
-    if details.run.config.combine.is_on:
-        _combination(details, score)
-        return
     if not epochs:
         st.caption("Curves appear after the first epoch.")
         return
@@ -84,15 +89,18 @@ def _curves(details: RunDetails, score: float | None) -> None:
 
 def _combination(details: RunDetails, score: float | None) -> None:
     """What a run that trained nothing is made of."""
-    run = details.run
-    st.markdown("**Made of**")
-    for member in run.config.combine.members:
+    for run_id, member in details.members.items():
+        if member is None:
+            st.markdown(f":gray[:material/delete: {run_id}, deleted]")
+            continue
+        name = text.markdown(text.shorten(member.name, _NAME_LETTERS))
         st.page_link(
-            "pages/runs.py", label=member, icon=":material/timeline:", query_params={keys.RUN: member}
-        )
+            "pages/runs.py", label=f"{name} ({run_id})", icon=":material/timeline:",
+            query_params={keys.RUN: run_id},
+        )  # fmt: skip
     with st.container(horizontal=True, gap="medium"):
         _test_score(score)
-        st.metric("Parameters", formats.compact(run.parameters), width="content")
+        st.metric("Parameters", formats.compact(details.run.parameters), width="content")
 
 
 def _facts(details: RunDetails, score: float | None) -> None:

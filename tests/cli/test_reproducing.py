@@ -114,6 +114,16 @@ def test_a_run_that_ended_early_is_told_from_what_the_command_makes(lab: Lab) ->
     assert "is stopped after 0 of 40 epochs; the command trains all of them" in note
 
 
+def test_a_combination_says_that_a_member_is_gone(marsseg: Command, lab: Lab, scored_run: str) -> None:
+    made = services.combine(lab, [scored_run], flips=True)
+    services.stop(lab, made.id)
+    assert services.reproduce(lab, made.id).notes == ()
+    services.delete(lab, [scored_run])
+    answer = marsseg("runs", "reproduce", made.id)
+    assert f"marsseg combine {scored_run} --rule mean --flips" in answer.out
+    assert f"Run {scored_run}, which this one is made of, was deleted" in answer.err
+
+
 def test_what_keeps_numbers_from_being_the_same_is_said(lab: Lab) -> None:
     run = add_run(lab, RunConfig().with_values({"train.deterministic": False}))
     assert "last digits will differ" in services.reproduce(lab, run.id).notes[0]

@@ -71,6 +71,15 @@ def test_deleting_asks_and_without_a_terminal_refuses(marsseg: Command, lab: Lab
     assert services.find_run(lab, scored_run)
 
 
+def test_deleting_says_what_is_made_of_it(marsseg: Command, lab: Lab, scored_run: str) -> None:
+    assert "combination" not in marsseg("runs", "delete", scored_run).err
+    made = services.combine(lab, [scored_run], flips=True)
+    services.stop(lab, made.id)
+    said = marsseg("runs", "delete", scored_run).err
+    assert "1 combination is made of it and cannot be made again" in said
+    assert f"{made.id}  scored, flipped (stopped)" in said
+
+
 def test_deleting_takes_rows_and_files(marsseg: Command, lab: Lab, scored_run: str) -> None:
     other = finish_run(lab, queue_run(lab, name="other"), RunStatus.FAILED)
     document = marsseg("runs", "delete", scored_run, other, "--yes", "--json").document

@@ -125,6 +125,23 @@ def test_several_mistakes_are_told_at_once() -> None:
     assert set(problems) == {"model.depth", "train.epochs", "loss.focal"}
 
 
+def test_several_broken_rules_are_told_at_once_also_within_a_section() -> None:
+    problems = problems_of(
+        {
+            "train.schedule": "cosine",
+            "train.epochs": 16,
+            "train.warmup_epochs": 50,
+            "train.xla": True,
+            "model.depth": 7,
+            "model.normalization": "group",
+            "model.filters": 20,
+            "data.folds": 1,
+        }
+    )
+    assert set(problems) == {"train.warmup_epochs", "train.xla", "model.depth", "model.groups", "data.folds"}
+    assert "50 epochs of warm-up" in problems["train.warmup_epochs"]
+
+
 @pytest.mark.parametrize(
     ("path", "hint"),
     [

@@ -9,7 +9,7 @@ from marsseg import services
 from marsseg.services.lab import Lab
 from marsseg.store.records import RunRecord, RunStatus
 from marsseg.ui import keys
-from tests.pages.driver import labels, links, open_page, pick_row, words
+from tests.pages.driver import button, labels, links, open_page, pick_row, press, read_as_markup, words
 from tests.support.labs import start_run
 
 
@@ -81,14 +81,62 @@ def test_a_refusal_is_a_sentence(scored: Lab, runs: list[RunRecord]) -> None:
     assert newest(scored).id == runs[0].id
 
 
-def test_a_combined_run_says_what_it_is_made_of_and_is_not_extended(
-    scored: Lab, runs: list[RunRecord]
-) -> None:
-    made = services.combine(scored, [runs[0].id, runs[1].id])
-    run, token = start_run(scored, made.id)
+@pytest.fixture
+def made(scored: Lab, runs: list[RunRecord]) -> RunRecord:
+    """The finished mean of the two newest runs."""
+    queued = services.combine(scored, [runs[0].id, runs[1].id], name="committee")
+    run, token = start_run(scored, queued.id)
     scored.store.finish(run.id, token, RunStatus.COMPLETED, "combined 2 runs")
+    return services.get_run(scored, run.id)
+
+
+def test_a_combined_run_says_what_it_is_made_of_by_name(made: RunRecord, runs: list[RunRecord]) -> None:
     app = open_page("runs", run=made.id)
     assert not app.exception
-    assert "Made of" in words(app)
-    assert {runs[0].id, runs[1].id} <= links(app)
+    assert f"{runs[1].name} ({runs[1].id})" in {label.replace("\\", "") for label in links(app)}
+    assert any(runs[0].id in label for label in links(app))
+    assert not read_as_markup(app)
+
+
+def test_a_deleted_member_is_told_and_is_no_link(scored: Lab, made: RunRecord, runs: list[RunRecord]) -> None:
+    services.delete(scored, [runs[1].id])
+    services.rename(scored, runs[2].id, runs[1].id)  # a name does not stand in for an id
+    app = open_page("runs", run=made.id)
+    assert f"{runs[1].id}, deleted" in words(app)
+    assert not any(runs[1].id in label for label in links(app))
+
+
+def test_a_combined_run_is_neither_extended_nor_opened_in_the_form(made: RunRecord) -> None:
+    app = open_page("runs", run=made.id)
     assert not {label for label in labels(app) if label.startswith("Extend")}
+    clone = button(app, "Clone and edit")
+    assert clone.disabled
+    assert "trains nothing" in clone.help
+    assert made.id not in " ".join(open_page("train").get_by_key(keys.TRAIN_RUN).options)
+
+
+def test_views_are_those_that_can_hold_something(made: RunRecord, runs: list[RunRecord]) -> None:
+    app = open_page("runs", run=runs[0].id)
+    view = app.get_by_key(keys.RUN_VIEW)
+    assert view.options[:2] == ["Curves", "Masks over epochs"]
+    assert "Made of" not in view.options
+    view.set_value("Masks over epochs").run()
+    app.query_params["run"] = made.id
+    view = app.run().get_by_key(keys.RUN_VIEW)
+    assert (view.options[0], view.value) == ("Made of", "Made of")
+    assert not {"Curves", "Masks over epochs"} & set(view.options)
+    view.set_value("Log").run()
+    app.query_params["run"] = runs[0].id
+    assert app.run().get_by_key(keys.RUN_VIEW).value == "Log"
+    assert not app.exception
+
+
+def test_the_question_before_deleting_names_what_is_made_of_it(
+    made: RunRecord, runs: list[RunRecord]
+) -> None:
+    app = press(open_page("runs", run=runs[1].id), "Delete …")
+    said = words(app)
+    assert "1 combination is made of it and cannot be made again" in said
+    assert f"**committee** :gray[{made.id}]" in said
+    press(app, "Keep")
+    assert "combination is made" not in words(press(open_page("runs", run=runs[2].id), "Delete …"))

@@ -118,13 +118,20 @@ def test_pages_turn_and_another_order_starts_at_the_first(
     assert "Tiles 1–4 of 6" in words(app)
 
 
-def test_error_maps_show_what_is_wrong(scored: Lab) -> None:
+def test_errors_take_the_place_of_masks_as_the_switch_says(scored: Lab) -> None:
     app = open_page("masks")
+    assert app.get_by_key(keys.MASK_ERRORS).label == "Errors instead of masks"
     alone = ["image", "overlay", "overlay", "error"]  # one run has room for both
     assert [panel["mode"] for panel in rows(app)[0]["panels"]] == alone
     app.get_by_key(keys.MASK_ERRORS).set_value(True).run()
     assert [panel["mode"] for panel in rows(app)[0]["panels"]] == ["image", "overlay", "error"]
     assert rows(app)[0]["panels"][2]["truth"]
+    a, b, *_ = ids(scored)
+    app.query_params["runs"] = f"{a},{b}"
+    two = ["image", "overlay", "error", "error", "difference"]
+    assert [panel["mode"] for panel in rows(app.run())[0]["panels"]] == two
+    app.get_by_key(keys.MASK_ERRORS).set_value(False).run()
+    assert "error" not in [panel["mode"] for panel in rows(app)[0]["panels"]]
 
 
 def test_runs_that_cannot_be_compared_are_refused_and_the_page_goes_on(scored: Lab) -> None:

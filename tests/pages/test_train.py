@@ -135,6 +135,20 @@ def test_what_cannot_work_is_refused_beside_its_field(
     assert not services.list_runs(lab)
 
 
+def test_all_that_cannot_work_is_marked_at_once(form: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("marsseg.services.machine.list_gpus", lambda: ())
+    enter(form, "train.mixed_precision", True)
+    assert "Mixed precision: works on a GPU only" in sentences(form).replace("\\", "")
+    assert "1 of the fields cannot work yet" in sentences(form)
+    assert not form.error
+    for path, value in {"schedule": "cosine", "warmup_epochs": 500, "xla": True}.items():
+        enter(form, f"train.{path}", value)
+    for label in ("Mixed precision", "Warm-up", "XLA"):
+        assert f"{label}: " in sentences(form).replace("\\", "")
+    assert "3 of the fields cannot work yet" in sentences(form)
+    assert button(form, "Start").disabled
+
+
 def test_a_batch_that_the_dataset_cannot_fill_is_refused_before_the_start(form: AppTest) -> None:
     enter(form, "train.batch_size", 64)
     assert "fewer than one batch" in form.error[0].value

@@ -167,6 +167,26 @@ def test_manual_weights_let_the_first_stage_learn_background(lab: Lab) -> None:
     assert stages.terrain.config.loss.class_weights.manual == (0.0, 1.0, 2.0, 3.0, 4.0)
 
 
+def test_deleting_tells_which_combinations_are_left_without_a_member(lab: Lab) -> None:
+    a, b, c = (trained(lab, name, train__seed=seed) for seed, name in enumerate("abc"))
+    waiting = services.combine(lab, [a.id, b.id])
+    flipped = services.combine(lab, [c.id], flips=True)
+    plan = services.plan_deletion(lab, [a.id])
+    assert plan.combinations == (waiting,)
+    assert plan.consequence == (
+        "1 combination is made of it and cannot be made again; it keeps its scores and its exported network. "
+        "What has not ended yet will fail."
+    )
+    services.stop(lab, waiting.id)
+    services.stop(lab, flipped.id)
+    several = services.plan_deletion(lab, [a.id, c.id])
+    assert {run.id for run in several.combinations} == {waiting.id, flipped.id}
+    assert several.consequence.startswith("2 combinations are made of them and cannot")
+    assert "will fail" not in several.consequence
+    assert services.plan_deletion(lab, [a.id, b.id, waiting.id]).combinations == ()
+    assert services.plan_deletion(lab, [waiting.id]).consequence == ""
+
+
 def test_shared_values_are_those_on_which_all_agree() -> None:
     shared = services.shared_values([config(), config(model__residual=True), config(train__seed=4)])
     assert shared["model.filters"] == 16

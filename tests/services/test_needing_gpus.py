@@ -10,7 +10,7 @@ from marsseg.execution.devices import Gpu
 from marsseg.services.lab import Lab
 from tests.support.labs import config
 
-SENTENCE = "Mixed precision works on a GPU only, and this machine shows none; switch it off."
+SENTENCE = "works on a GPU only, and this machine shows none; switch it off."
 
 
 @pytest.fixture

@@ -129,3 +129,11 @@ def test_cost_ticks_are_few_round_and_in_sight(costs):
     axis = cost_figure([("run", cost, 0.5) for cost in costs]).layout.xaxis
     assert 2 <= len(axis.tickvals) <= 9
     assert all(10 ** axis.range[0] <= tick <= 10 ** axis.range[1] for tick in axis.tickvals)
+
+
+@pytest.mark.parametrize("scores", [[0.117], [0.0], [1.0], [0.712, 0.713], [0.1, 0.3], [0.05, 0.95]])
+def test_score_ticks_are_some_and_no_two_look_alike(scores):
+    axis = cost_figure([("run", 1e5, score) for score in scores]).layout.yaxis
+    labels = [f"{tick:{axis.tickformat}}" for tick in axis.tickvals]
+    assert 2 <= len(labels) == len(set(labels)) <= 8
+    assert all(axis.range[0] <= tick <= axis.range[1] for tick in axis.tickvals)

@@ -198,6 +198,21 @@ def test_pictures_without_room_go_below_or_all_are_made_to_fit(page):
     viewer(page, GRID).get_by_label("Fit to width").uncheck()
 
 
+def test_a_pair_that_lacks_little_room_shrinks_to_stand_side_by_side(page):
+    page.get_by_text("A pair", exact=True).click()
+    page.get_by_text("One line", exact=True).click()
+    page.locator(".panels.line").wait_for()
+    sync_api.expect(viewer(page, GRID).locator("canvas")).to_have_count(2)
+    left, right = (page.locator("canvas").nth(i).bounding_box() for i in range(2))
+    assert left["y"] == right["y"]
+    assert 2.5 * 128 <= left["width"] == right["width"] < 3 * 128
+    page.set_viewport_size({"width": 660, "height": 1000})
+    page.wait_for_timeout(500)
+    left, right = (page.locator("canvas").nth(i).bounding_box() for i in range(2))
+    assert left["y"] < right["y"]
+    assert left["width"] == right["width"] == 3 * 128
+
+
 def test_the_scrubber_goes_through_epochs_and_follows_the_end(page):
     time_line = viewer(page, SCRUBBER).locator(".timeline")
     assert time_line.locator("output").inner_text() == "epoch 2, the best"

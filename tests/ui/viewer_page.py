@@ -21,7 +21,7 @@ render_mask_grid(
                 Panel("truth", image, truth),
                 Panel("run <i>a</i>", image, found, confidence=np.full(image.shape, 0.25)),
                 Panel("errors", image, found, truth, mode="error"),
-            ],
+            ][: 2 if st.toggle("A pair") else 4],
         )
     ],
     key="grid",

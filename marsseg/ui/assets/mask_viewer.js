@@ -23,6 +23,7 @@ function drawRow(row, { scale, one_line }, view) {
   figures.forEach((figure) => followPointer(figure, figures, view));
   const section = element("section", { className: "row" });
   section.style.setProperty("--panel-width", `${widest * scale}px`);
+  section.style.setProperty("--panels", row.panels.length);
   if (row.title) {
     const heading = element("h3", {}, row.title);
     if (row.note) heading.append(" ", element("small", {}, row.note));

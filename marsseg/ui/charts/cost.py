@@ -75,7 +75,9 @@ def cost_chart(
     ticks = _ticks(*(10**end if logarithmic else end for end in across))
     figure.update_xaxes(title=cost_name, type="log" if logarithmic else "linear", range=list(across))
     figure.update_xaxes(tickvals=ticks, ticktext=[formats.compact(tick) for tick in ticks])
-    figure.update_yaxes(title=score_name, range=[max(0.0, up[0]), min(1.0, up[1])], tickformat=".2f")
+    low, high = max(0.0, up[0]), min(1.0, up[1])
+    figure.update_yaxes(title=score_name, range=[low, high], tickformat=".2f")
+    figure.update_yaxes(tickvals=_even_ticks(low, high, most=6, least_step=0.01))
     return figure
 
 
@@ -113,7 +115,12 @@ def _ticks(low: float, high: float) -> list[float]:
     if low and high / low > 8:
         steps = [m * 10.0**e for e in range(-3, 13) for m in ((1, 2, 5) if high / low < 300 else (1,))]
         return [step for step in steps if low <= step <= high]
-    rough = (high - low) / 8
+    return _even_ticks(low, high, most=8)
+
+
+def _even_ticks(low: float, high: float, *, most: int, least_step: float = 0.0) -> list[float]:
+    """Multiples of a round step of at least `least_step`; about `most` at most."""
+    rough = max((high - low) / most, least_step)
     unit = 10.0 ** math.floor(math.log10(rough))
     step = next(unit * m for m in (1, 2, 5, 10) if unit * m >= rough)
     return [step * i for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
