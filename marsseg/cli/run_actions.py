@@ -21,6 +21,7 @@ from marsseg.cli.options import (
 from marsseg.cli.output import print_facts, print_json
 from marsseg.cli.text import size
 from marsseg.cli.watching import started, watch
+from marsseg.wording import counted
 
 if TYPE_CHECKING:
     from marsseg.services import Deletion, Lab
@@ -170,10 +171,9 @@ def _go_on(lab: Lab, run: RunRecord, *, wait: bool, as_json: bool) -> None:
 def _what_goes(plan: Deletion) -> str:
     names = "\n".join(f"  {run.id}  {run.name} ({run.status})" for run in plan.runs)
     scores = f"{plan.scored} of them with scores" if plan.scored else "none of them with scores"
-    return (
-        f"{names}\n{_count(plan)}, {scores}, {plan.files} files, {size(plan.bytes)}. This cannot be undone."
-    )
+    files = counted(plan.files, "file")
+    return f"{names}\n{_count(plan)}, {scores}, {files}, {size(plan.bytes)}. This cannot be undone."
 
 
 def _count(plan: Deletion) -> str:
-    return f"{len(plan.runs)} run{'s' if len(plan.runs) > 1 else ''}"
+    return counted(len(plan.runs), "run")

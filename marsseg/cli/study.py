@@ -15,6 +15,7 @@ from marsseg.cli.text import UNKNOWN, duration, whole
 from marsseg.cli.train import changed, starting_point
 from marsseg.cli.watching import warn_of_leaks
 from marsseg.errors import ConfigError
+from marsseg.wording import counted
 
 if TYPE_CHECKING:
     from marsseg.config import RunConfig
@@ -106,8 +107,8 @@ def _submit(
         return
     rows = [[run["id"] or UNKNOWN, run["name"], str(run["seed"]), whole(run["fold"])] for run in runs]
     print_table(["ID", "Name", "Seed", "Fold"], rows, right=["Seed", "Fold"])
-    state = "would be queued" if study is None else f"are queued as study {study.id}"
-    inform(f"{len(rows)} runs {state}; about {duration(seconds)}, one after the other.")
+    state = "would be queued" if study is None else f"went into the queue as study {study.id}"
+    inform(f"{counted(len(rows), 'run')} {state}; about {duration(seconds)}, one after the other.")
     if any(run.combines for run in planned):
         inform(services.TWO_STAGES_UNSEEN)
     if study is not None:

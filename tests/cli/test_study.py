@@ -30,6 +30,11 @@ def test_a_plan_is_shown_and_nothing_queued(marsseg: Command, lab: Lab) -> None:
     assert services.queue(lab) == []
 
 
+def test_one_run_is_told_as_one(marsseg: Command) -> None:
+    assert "1 run would be queued; about" in marsseg(*STUDY[:-2], "--plan").err
+    assert "1 run went into the queue as study 1; about" in marsseg(*STUDY[:-2]).err
+
+
 def test_the_ladder_is_queued_with_one_budget_for_all_rows(marsseg: Command, lab: Lab) -> None:
     answer = marsseg("study", "--ladder", "--dataset", "crater", "--epochs", 2, "--repeats", 3,
                      "--set", "train.batch_size=8", "--json")  # fmt: skip
