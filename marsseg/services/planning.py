@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from marsseg.config import RunConfig, describe
+from marsseg.config.run import MAX_REPEATS
 from marsseg.errors import ConfigError
 from marsseg.presets import LADDER
 from marsseg.services.toggles import Toggle
@@ -44,7 +45,8 @@ def plan_ablation(
             0 for a single split; None for what the baseline says.
 
     Raises:
-        ConfigError: a changed baseline cannot work, `repeats` is below 1, or `folds` is 1 or above 20.
+        ConfigError: a changed baseline cannot work, `repeats` is below 1 or above 10, or `folds` is 1 or
+            above 20.
     """
     if folds is not None:
         baseline = baseline.with_values({"data.folds": folds, "data.fold": 0})
@@ -63,7 +65,7 @@ def plan_ladder(adapt: Callable[[RunConfig], RunConfig], repeats: int = 1) -> li
         adapt: gives every row the dataset and the budget that all share.
 
     Raises:
-        ConfigError: an adapted row cannot work, two of them are alike, or `repeats` is below 1.
+        ConfigError: an adapted row cannot work, two of them are alike, or `repeats` is below 1 or above 10.
     """
     rows = [(preset.title, adapt(preset.config)) for preset in LADDER]
     for (lower, below), (upper, above) in itertools.pairwise(rows):
@@ -81,7 +83,7 @@ def plan_two_stages(config: RunConfig, repeats: int = 1) -> list[PlannedRun]:
     with a weight of 0 it would have nothing to learn.
 
     Raises:
-        ConfigError: `repeats` is below 1.
+        ConfigError: `repeats` is below 1 or above 10.
     """
     planned: list[PlannedRun] = []
     for seed, fold in _places(config, repeats):
@@ -133,5 +135,7 @@ def _places(config: RunConfig, repeats: int) -> Iterator[tuple[int, int]]:
     """Every seed with every fold."""
     if repeats < 1:
         raise ConfigError({"repeats": f"must be at least 1; got {repeats}."})
+    if repeats > MAX_REPEATS:
+        raise ConfigError({"repeats": f"must be at most {MAX_REPEATS}; got {repeats}."})
     seeds = range(config.train.seed, config.train.seed + repeats)
     return itertools.product(seeds, range(config.data.folds or 1))

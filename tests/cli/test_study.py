@@ -35,6 +35,23 @@ def test_one_run_is_told_as_one(marsseg: Command) -> None:
     assert "1 run went into the queue as study 1; about" in marsseg(*STUDY[:-2]).err
 
 
+def test_a_plan_of_many_runs_is_a_line_for_each_configuration(marsseg: Command) -> None:
+    many = (*STUDY, "--folds", 5, "--repeats", 10, "--plan")
+    answer = marsseg(*many)
+    lines = [line.split() for line in answer.out.splitlines() if "–" in line]
+    assert lines == [["baseline", "0–9", "0–4"], ["+residual", "0–9", "0–4"]]
+    assert "100 runs would be queued" in answer.err
+    assert len(marsseg(*many, "--json").document["runs"]) == 100
+
+
+def test_many_queued_runs_are_a_line_for_each_configuration_too(marsseg: Command) -> None:
+    few, many = (marsseg(*STUDY, "--folds", 2, "--repeats", repeats) for repeats in (2, 10))
+    assert few.out.count("+residual") == 4
+    assert many.out.count("+residual") == 1
+    assert "`python -m marsseg runs list` shows each of them" in many.err
+    assert "runs list" not in few.err
+
+
 def test_the_ladder_is_queued_with_one_budget_for_all_rows(marsseg: Command, lab: Lab) -> None:
     answer = marsseg("study", "--ladder", "--dataset", "crater", "--epochs", 2, "--repeats", 3,
                      "--set", "train.batch_size=8", "--json")  # fmt: skip
@@ -87,7 +104,8 @@ def test_values_can_be_set_in_the_baseline(marsseg: Command, lab: Lab) -> None:
     [
         (("--change", "sorcery"), "There is no change 'sorcery'"),
         (("--folds", 1), "One fold would leave nothing to train on"),
-        (("--repeats", 0), "at least 1"),
+        (("--repeats", 0), "repeats: must be at least 1; got 0."),
+        (("--repeats", 1_000_000), "repeats: must be at most 10; got 1000000."),
     ],
 )
 def test_what_cannot_be_planned_is_bad_input(
