@@ -103,15 +103,18 @@ def leaks(
     test: Annotated[float, typer.Option(help="Test share, as `data.test_fraction`.")] = 0.1,
     split_seed: Annotated[int, typer.Option(help="Draws the split, as `data.split_seed`.")] = 0,
     folds: Annotated[int, typer.Option(help="0, or the number of folds, as `data.folds`.")] = 0,
-    fold: Annotated[int, typer.Option(help="Which fold validates, from 0.")] = 0,
+    fold: Annotated[int | None, typer.Option(help="Which of the folds validates, from 0.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show near-duplicate tiles and source images that a split divides between its parts."""
     from marsseg import services
     from marsseg.config import parse_values
+    from marsseg.errors import ConfigError
 
+    if fold is not None and not folds:
+        raise ConfigError({"--fold": "needs --folds; say how many there are."})
     wanted = {"dataset": name, "validation_fraction": validation, "test_fraction": test}
-    wanted |= {"split_seed": split_seed, "folds": folds, "fold": fold}
+    wanted |= {"split_seed": split_seed, "folds": folds, "fold": fold or 0}
     config = parse_values({f"data.{field}": value for field, value in wanted.items()})
     with progress_bar() as progress:
         report = services.find_leaks(services.open_lab(), config, progress=progress)
