@@ -113,6 +113,8 @@ def _submit(
     inform(f"{counted(len(runs), 'run')} {state}; about {duration(seconds)}, one after the other.")
     if any(run.combines for run in planned):
         inform(services.TWO_STAGES_UNSEEN)
+        if note := services.weighs_background_once(baseline):
+            inform(note)
     if study is not None:
         if not shows_each:
             inform("`python -m marsseg runs list` shows each of them.")

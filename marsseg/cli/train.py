@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from marsseg.cli.options import Assignments, JsonOption, Name, Seed, WaitOption
+from marsseg.cli.output import inform
 from marsseg.cli.watching import started, warn_of_leaks
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def train(
     warn_of_leaks(lab, chosen)
     wishes = services.Wishes(priority, threads, note, tuple(tag or ()))
     if two_stages:
+        if note := services.weighs_background_once(chosen):
+            inform(note)
         stages = services.submit_two_stages(lab, chosen, name=name or title or "", wishes=wishes)
         started(lab, stages.combined, wait=wait, as_json=as_json)
         return

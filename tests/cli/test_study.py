@@ -72,6 +72,29 @@ def test_two_stages_are_queued_with_repeats_and_the_lens_is_told(marsseg: Comman
     assert "terrain lens does not count background" in answer.err
 
 
+def test_the_weight_of_background_is_told_to_hold_for_one_stage(marsseg: Command) -> None:
+    for command in ("study", "train"):
+        two_stages = (command, "--preset", "quick", "--two-stages", "--dataset", "crater")
+        answer = marsseg(*two_stages, "--set", "loss.class_weights.background=2")
+        assert "Background weighs 2 in the first stage alone" in answer.err
+        assert "Background weighs" not in marsseg(*two_stages).err
+
+
+def test_a_change_named_twice_is_tried_once(marsseg: Command) -> None:
+    answer = marsseg(*STUDY, "--change", "Residual connections", "--plan", "--json")
+    assert [run["name"] for run in answer.document["runs"]] == ["baseline", "+residual"]
+
+
+def test_what_a_row_of_the_ladder_adds_cannot_be_set_for_all_rows(marsseg: Command, lab: Lab) -> None:
+    answer = marsseg("study", "--ladder", "--dataset", "crater", "--set", "model.residual=true",
+                     "--set", "loss.focal=0.5", "--set", "train.batch_size=8")  # fmt: skip
+    assert answer.status == 2
+    first, second = answer.err.splitlines()
+    assert first.startswith("Error: model.residual: is what “Ladder 4: + residual connections” changes")
+    assert second.startswith("Error: loss.focal: is what “Ladder 2: + focal loss” changes")
+    assert services.queue(lab) == []
+
+
 def test_a_study_says_how_to_write_it_up(marsseg: Command, lab: Lab) -> None:
     answer = marsseg(*STUDY)
     assert f"python -m marsseg results --study {lab.store.list_studies()[0].id}" in answer.err
@@ -104,6 +127,7 @@ def test_values_can_be_set_in_the_baseline(marsseg: Command, lab: Lab) -> None:
     [
         (("--change", "sorcery"), "There is no change 'sorcery'"),
         (("--folds", 1), "One fold would leave nothing to train on"),
+        (("--set", "combine.flips=true"), "combine.flips: runs are not combined by training"),
         (("--repeats", 0), "repeats: must be at least 1; got 0."),
         (("--repeats", 1_000_000), "repeats: must be at most 10; got 1000000."),
     ],

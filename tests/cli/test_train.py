@@ -40,6 +40,21 @@ def test_presets_are_listed_with_their_source(marsseg: Command) -> None:
         ),
         (["--preset", "quick", "--seed", "-1"], "train.seed: must be at least 0; got -1."),
         (["--preset", "quick", "--dataset", ""], "data.dataset"),
+        (["--preset", "quick", "--set", "combine.flips=true"], "combine.flips: runs are not combined by"),
+        (["--preset", "quick", "--set", 'combine.members=["a"]'], "combine.members: runs are not combined"),
+        (["--preset", "quick", "--two-stages", "--set", "combine.flips=true"], "combine.flips: runs are not"),
+        (
+            [
+                "--preset",
+                "quick",
+                "--two-stages",
+                "--set",
+                "data.target=background",
+                "--set",
+                "loss.class_weights.background=1",
+            ],
+            "data.target: each of the two stages has its own",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
