@@ -45,13 +45,16 @@ def add(
             added = services.add_demo(lab, progress)
         else:
             added = services.add_dataset(lab, path, name=name, frame_size=frame_size, progress=progress)
-    if added.restored:
+    drawn_now = path is None and lab.is_new
+    if drawn_now:
+        inform("This is a new lab, and its first start has drawn the demo terrain.")
+    elif added.restored:
         inform(f"The files of {added.record.name} were missing or damaged and have been restored.")
     elif added.already_there:
         inform(f"These tiles are here already, as {added.record.name}; nothing was added.")
     document = services.dataset_document(lab, added.record.name)
     if as_json:
-        print_json({**document, "already_there": added.already_there})
+        print_json({**document, "already_there": added.already_there and not drawn_now})
     else:
         _print_dataset(document)
 
