@@ -62,6 +62,8 @@ def train(
         stages = services.submit_two_stages(lab, chosen, name=name or title or "", wishes=wishes)
         started(lab, stages.combined, wait=wait, as_json=as_json)
         return
+    for warning in services.preview(lab, chosen).warnings:
+        inform(f"Warning: {warning}")
     run = services.submit(
         lab,
         chosen,

@@ -88,6 +88,15 @@ def test_a_wrong_config_file_is_refused(marsseg: Command, tmp_path: Path, conten
     assert says in answer.err
 
 
+@pytest.mark.parametrize("schedule", ["plateau", "constant"])
+def test_a_warm_up_longer_than_the_run_starts_with_a_warning(marsseg: Command, schedule: str) -> None:
+    tiny = ("train", "--preset", "quick", *TINY, "--set", f"train.schedule={schedule}")
+    late = "Warning: The run ends before the learning rate has risen to its full height."
+    answer = marsseg(*tiny, "--set", "train.warmup_epochs=100")
+    assert (answer.status, late in answer.err.splitlines()) == (0, True)
+    assert late not in marsseg(*tiny).err
+
+
 @pytest.mark.training
 def test_the_whole_path_in_the_terminal(
     terminal: Command, home: Path, tmp_path: Path, no_leftover_processes: None
