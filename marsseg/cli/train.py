@@ -57,9 +57,9 @@ def train(
     warn_of_leaks(lab, chosen)
     wishes = services.Wishes(priority, threads, note, tuple(tag or ()))
     if two_stages:
+        stages = services.submit_two_stages(lab, chosen, name=name or title or "", wishes=wishes)
         if note := services.weighs_background_once(chosen):
             inform(note)
-        stages = services.submit_two_stages(lab, chosen, name=name or title or "", wishes=wishes)
         started(lab, stages.combined, wait=wait, as_json=as_json)
         return
     for warning in services.preview(lab, chosen).warnings:

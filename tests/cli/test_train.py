@@ -88,6 +88,12 @@ def test_a_wrong_config_file_is_refused(marsseg: Command, tmp_path: Path, conten
     assert says in answer.err
 
 
+def test_a_refusal_of_two_stages_is_all_that_is_said(marsseg: Command) -> None:
+    background = ("--set", "data.target=background", "--set", "loss.class_weights.background=1")
+    answer = marsseg("train", "--preset", "quick", "--two-stages", "--dataset", "crater", *background)
+    assert len(answer.err.splitlines()) == 1
+
+
 @pytest.mark.parametrize("schedule", ["plateau", "constant"])
 def test_a_warm_up_longer_than_the_run_starts_with_a_warning(marsseg: Command, schedule: str) -> None:
     tiny = ("train", "--preset", "quick", *TINY, "--set", f"train.schedule={schedule}")
