@@ -10,6 +10,7 @@ from marsseg.classes import CLASS_NAMES
 from marsseg.cli.output import JsonOption, inform, print_table
 from marsseg.cli.text import UNKNOWN, duration, score, whole
 from marsseg.errors import ConfigError
+from marsseg.wording import counted
 
 if TYPE_CHECKING:
     from marsseg.services import Delta, Leaderboard, LeaderboardRow
@@ -84,5 +85,5 @@ def _points(delta: Delta | None) -> str:
         if delta.low is None or delta.high is None
         else f" [{100 * delta.low:+.1f}, {100 * delta.high:+.1f}]"
     )
-    shared = "" if delta.shared_tiles is None else f" on {delta.shared_tiles} tiles"
+    shared = "" if delta.shared_tiles is None else f" on {counted(delta.shared_tiles, 'tile')}"
     return f"{100 * delta.value:+.1f}{interval}{shared}"

@@ -45,13 +45,16 @@ def add(
             added = services.add_demo(lab, progress)
         else:
             added = services.add_dataset(lab, path, name=name, frame_size=frame_size, progress=progress)
-    if added.restored:
+    drawn_now = path is None and lab.is_new
+    if drawn_now:
+        inform("This is a new lab, and its first start has drawn the demo terrain.")
+    elif added.restored:
         inform(f"The files of {added.record.name} were missing or damaged and have been restored.")
     elif added.already_there:
         inform(f"These tiles are here already, as {added.record.name}; nothing was added.")
     document = services.dataset_document(lab, added.record.name)
     if as_json:
-        print_json({**document, "already_there": added.already_there})
+        print_json({**document, "already_there": added.already_there and not drawn_now})
     else:
         _print_dataset(document)
 
@@ -103,15 +106,18 @@ def leaks(
     test: Annotated[float, typer.Option(help="Test share, as `data.test_fraction`.")] = 0.1,
     split_seed: Annotated[int, typer.Option(help="Draws the split, as `data.split_seed`.")] = 0,
     folds: Annotated[int, typer.Option(help="0, or the number of folds, as `data.folds`.")] = 0,
-    fold: Annotated[int, typer.Option(help="Which fold validates, from 0.")] = 0,
+    fold: Annotated[int | None, typer.Option(help="Which of the folds validates, from 0.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show near-duplicate tiles and source images that a split divides between its parts."""
     from marsseg import services
     from marsseg.config import parse_values
+    from marsseg.errors import ConfigError
 
+    if fold is not None and not folds:
+        raise ConfigError({"--fold": "needs --folds; say how many there are."})
     wanted = {"dataset": name, "validation_fraction": validation, "test_fraction": test}
-    wanted |= {"split_seed": split_seed, "folds": folds, "fold": fold}
+    wanted |= {"split_seed": split_seed, "folds": folds, "fold": fold or 0}
     config = parse_values({f"data.{field}": value for field, value in wanted.items()})
     with progress_bar() as progress:
         report = services.find_leaks(services.open_lab(), config, progress=progress)

@@ -9,6 +9,7 @@ import typer
 
 from marsseg.cli.output import JsonOption, inform, print_json
 from marsseg.errors import ConfigError
+from marsseg.wording import counted
 
 
 def results(
@@ -41,4 +42,4 @@ def results(
     elif out is None:
         typer.echo(text, nl=False)
     if gaps := services.find_gaps(found):
-        inform(f"{len(gaps)} things are missing; the page says which, and how to get them.")
+        inform(f"The page says what is missing and how to get it: {counted(len(gaps), 'thing')}.")

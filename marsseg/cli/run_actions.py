@@ -22,6 +22,7 @@ from marsseg.cli.options import (
 from marsseg.cli.output import print_facts, print_json
 from marsseg.cli.text import size
 from marsseg.cli.watching import started, watch
+from marsseg.wording import counted
 
 if TYPE_CHECKING:
     from marsseg.services import Deletion, Lab
@@ -170,9 +171,10 @@ def _go_on(lab: Lab, run: RunRecord, *, wait: bool, as_json: bool) -> None:
 
 def _what_goes(plan: Deletion) -> str:
     scores = f"{plan.scored} of them with scores" if plan.scored else "none of them with scores"
+    files = counted(plan.files, "file")
     lines = [
         *_named(plan.runs),
-        f"{_count(plan)}, {scores}, {plan.files} files, {size(plan.bytes)}. This cannot be undone.",
+        f"{_count(plan)}, {scores}, {files}, {size(plan.bytes)}. This cannot be undone.",
     ]
     if plan.combinations:
         lines += [plan.consequence, *_named(plan.combinations)]
@@ -184,4 +186,4 @@ def _named(runs: Sequence[RunRecord]) -> list[str]:
 
 
 def _count(plan: Deletion) -> str:
-    return f"{len(plan.runs)} run{'s' if len(plan.runs) > 1 else ''}"
+    return counted(len(plan.runs), "run")

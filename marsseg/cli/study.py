@@ -15,11 +15,14 @@ from marsseg.cli.text import UNKNOWN, duration, whole
 from marsseg.cli.train import changed, starting_point
 from marsseg.cli.watching import warn_of_leaks
 from marsseg.errors import ConfigError
+from marsseg.wording import counted
 
 if TYPE_CHECKING:
     from marsseg.config import RunConfig
     from marsseg.services import PlannedRun
     from marsseg.store.records import RunRecord
+
+_MOST_LINES = 20
 
 
 def study(
@@ -104,14 +107,43 @@ def _submit(
         number = study and study.id
         print_json({"queued": not only_show, "study": number, "seconds": seconds, "runs": runs})
         return
-    rows = [[run["id"] or UNKNOWN, run["name"], str(run["seed"]), whole(run["fold"])] for run in runs]
-    print_table(["ID", "Name", "Seed", "Fold"], rows, right=["Seed", "Fold"])
-    state = "would be queued" if study is None else f"are queued as study {study.id}"
-    inform(f"{len(rows)} runs {state}; about {duration(seconds)}, one after the other.")
+    shows_each = study is not None and len(runs) <= _MOST_LINES
+    (_print_runs if shows_each else _print_configurations)(runs)
+    state = "would be queued" if study is None else f"went into the queue as study {study.id}"
+    inform(f"{counted(len(runs), 'run')} {state}; about {duration(seconds)}, one after the other.")
     if any(run.combines for run in planned):
         inform(services.TWO_STAGES_UNSEEN)
+        if note := services.weighs_background_once(baseline):
+            inform(note)
     if study is not None:
+        if not shows_each:
+            inform("`python -m marsseg runs list` shows each of them.")
         inform(f"When they have ended, `python -m marsseg results --study {study.id}` writes them up.")
+
+
+def _print_runs(runs: Sequence[dict[str, Any]]) -> None:
+    rows = [[run["id"], run["name"], str(run["seed"]), whole(run["fold"])] for run in runs]
+    print_table(["ID", "Name", "Seed", "Fold"], rows, right=["Seed", "Fold"])
+
+
+def _print_configurations(runs: Sequence[dict[str, Any]]) -> None:
+    """A line for each configuration, with the range of its seeds and folds."""
+    by_name: dict[str, list[dict[str, Any]]] = {}
+    for run in runs:
+        by_name.setdefault(run["name"], []).append(run)
+    rows = [
+        [name, *(_span([run[field] for run in same]) for field in ("seed", "fold"))]
+        for name, same in by_name.items()
+    ]
+    print_table(["Name", "Seeds", "Folds"], rows, right=["Seeds", "Folds"])
+
+
+def _span(numbers: Sequence[int | None]) -> str:
+    """The first and the last of numbers in their order, such as "0–9"; one that all share stands alone."""
+    first, last = numbers[0], numbers[-1]
+    if first is None:
+        return UNKNOWN
+    return str(first) if first == last else f"{first}–{last}"
 
 
 def _document(run: PlannedRun, queued: RunRecord | None) -> dict[str, Any]:

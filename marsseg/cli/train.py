@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from marsseg.cli.options import Assignments, JsonOption, Name, Seed, WaitOption
+from marsseg.cli.output import inform
 from marsseg.cli.watching import started, warn_of_leaks
 
 if TYPE_CHECKING:
@@ -57,8 +58,12 @@ def train(
     wishes = services.Wishes(priority, threads, note, tuple(tag or ()))
     if two_stages:
         stages = services.submit_two_stages(lab, chosen, name=name or title or "", wishes=wishes)
+        if note := services.weighs_background_once(chosen):
+            inform(note)
         started(lab, stages.combined, wait=wait, as_json=as_json)
         return
+    for warning in services.preview(lab, chosen).warnings:
+        inform(f"Warning: {warning}")
     run = services.submit(
         lab,
         chosen,

@@ -12,6 +12,7 @@ from marsseg.classes import CLASS_NAMES
 from marsseg.cli.output import JsonOption, complain, inform, print_json, print_table, progress_bar
 from marsseg.cli.text import percent
 from marsseg.errors import ImageError
+from marsseg.wording import counted
 
 if TYPE_CHECKING:
     from marsseg.services import SegmentedImage
@@ -82,7 +83,7 @@ def submission(
     if as_json:
         print_json({"run": services.get_run(lab, run).id, "file": str(out), "rows": rows})
     else:
-        inform(f"Wrote {rows:,} rows to {out}.")
+        inform(f"Wrote {counted(rows, 'row')} to {out}.")
 
 
 def _tell_of_matching(done: list[dict[str, Any]]) -> None:

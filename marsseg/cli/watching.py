@@ -39,7 +39,12 @@ def started(lab: Lab, run: RunRecord, *, wait: bool, as_json: bool) -> None:
         print_facts({"Run": run.id, "Name": run.name, "Status": str(run.status)})
         if wait_for := services.waiting_for(lab, run.id):
             inform(wait_for)
-        inform(f"It trains in the background; see `python -m marsseg runs show {run.id}`.")
+        what = (
+            "combines its runs in the background, once they have ended"
+            if run.config.combine.is_on
+            else "trains in the background"
+        )
+        inform(f"It {what}; see `python -m marsseg runs show {run.id}`.")
 
 
 def watch(lab: Lab, run_id: str, *, as_json: bool) -> None:

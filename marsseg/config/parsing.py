@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from marsseg.classes import CLASS_NAMES
 from marsseg.config.run import RunConfig
 from marsseg.errors import ConfigError
 
@@ -26,7 +27,14 @@ _TYPES = {
     "string_type": "must be text",
     "tuple_type": "must be a list of numbers",
     "finite_number": "must be a finite number",
+    "model_type": "must be an object with fields",
 }
+_LENGTHS = {
+    "string_too_long": "must have at most {max_length} characters; got {count}.",
+    "string_too_short": "must have at least {min_length} character; got {count}.",
+    "too_long": "must have at most {max_length} entries; got {count}.",
+}
+_ONE_PER_CLASS = f"must be five numbers, one for each class ({', '.join(CLASS_NAMES)})"
 
 
 def parse_config(text: str | bytes) -> RunConfig:
@@ -73,6 +81,8 @@ def explain(error: ValidationError) -> dict[str, str]:
         location = [str(part) for part in item["loc"]]
         if item["type"] == "rule":
             location.append(context["field"])
+        if item["type"] == "missing":
+            location.pop()  # the list is too short, whichever of its numbers is missed
         path = ".".join(part for part in location if not part.startswith("function-"))
         problems.setdefault(path or "config", _sentence(item["type"], item, context))
     return problems
@@ -119,6 +129,10 @@ def _sentence(kind: str, item: Any, context: dict[str, Any]) -> str:
         return f"{text.format(_number(context[bound]))}; got {received}."
     if kind in _TYPES:
         return f"{_TYPES[kind]}; got {received}."
+    if kind in {"missing", "too_long"} and "class_weights" in item["loc"]:
+        return f"{_ONE_PER_CLASS}; got {received}."
+    if kind in _LENGTHS:
+        return _LENGTHS[kind].format(**context, count=len(item["input"]))
     if kind == "literal_error":
         return f"must be one of {context['expected']}; got {received}."
     if kind == "extra_forbidden":

@@ -18,6 +18,8 @@ from marsseg.config.train import TrainConfig
 
 REPEAT_FIELDS = frozenset({"name", "train.seed", "data.fold", "combine.members"})
 """Fields in which runs may differ and still be repeats of each other."""
+MAX_REPEATS = 10
+"""How often one plan may run a configuration."""
 
 
 class RunConfig(Section):

@@ -12,6 +12,7 @@ from marsseg.config import DataConfig
 from marsseg.data.arrays import DatasetArrays
 from marsseg.data.cleaning import kept_rows
 from marsseg.errors import DatasetError
+from marsseg.wording import counted
 
 Rows = NDArray[np.int64]
 _TEST_STREAM, _REST_STREAM = 0, 1
@@ -147,8 +148,8 @@ def _deal(units: _Units, candidates: list[int], folds: int, shuffler: np.random.
 
 
 def _too_few(units: _Units, parts: int, *, grouped: bool) -> DatasetError:
-    tiles = int(units.sizes.sum())
-    have = f"{tiles} tiles from {len(units.rows)} source images" if grouped else f"{tiles} tiles"
+    tiles = counted(int(units.sizes.sum()), "tile")
+    have = f"{tiles} from {counted(len(units.rows), 'source image')}" if grouped else tiles
     needed = "source images, which are kept whole," if grouped else "tiles"
     return DatasetError(
         f"{have} cannot be divided into training, validation and test; at least {parts} {needed} are "

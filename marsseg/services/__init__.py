@@ -75,6 +75,7 @@ from marsseg.services.planning import (
     plan_ablation,
     plan_ladder,
     plan_two_stages,
+    weighs_background_once,
 )
 from marsseg.services.pooling import FoldState
 from marsseg.services.previewing import RunPreview, preview
@@ -259,5 +260,6 @@ __all__ = [
     "wait_for_import",
     "waiting",
     "waiting_for",
+    "weighs_background_once",
     "write_submission",
 ]

@@ -15,7 +15,8 @@ from marsseg.services.files import is_whole_archive
 from marsseg.services.lab import Lab, wake
 from marsseg.services.runs import get_run
 from marsseg.store.queue import Direction
-from marsseg.store.records import RunRecord
+from marsseg.store.records import RunRecord, RunStatus
+from marsseg.store.transitions import refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,10 @@ def resume(lab: Lab, run_id: str) -> RunRecord:
     Raises:
         StateError: the run is not in one of these states.
     """
-    run = lab.store.requeue(get_run(lab, run_id).id)
+    run = get_run(lab, run_id)
+    if run.config.combine.is_on and run.status is RunStatus.COMPLETED:
+        raise refusal(run.id, run.status, "cannot be resumed", "combine its runs anew for another one")
+    run = lab.store.requeue(run.id)
     wake(lab)
     return run
 
@@ -87,9 +91,13 @@ def extend(lab: Lab, run_id: str, epochs: int) -> RunRecord:
 
     Raises:
         ConfigError: fewer than one epoch, or too many in all.
-        StateError: the run is not completed, or its last checkpoint is gone.
+        StateError: the run is not completed, its last checkpoint is gone, or it combines others.
     """
     run = get_run(lab, run_id)
+    if run.config.combine.is_on:
+        raise StateError(
+            f"Run {run.id} trains nothing itself; extend the runs that it combines, then combine them anew."
+        )
     recorded = lab.store.list_epochs(run.id)
     if run.status == "completed" and recorded:
         last = recorded[-1].checkpoint

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from marsseg.errors import MarsSegError, StoreError
 from marsseg.execution.control import SchedulerStatus, ensure_scheduler, scheduler_status, settle
@@ -23,10 +23,15 @@ _labs: dict[Settings, Lab] = {}
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """What a use case needs to know: where things are, and the store."""
+    """What a use case needs to know: where things are, and the store.
+
+    Args:
+        is_new: whether this process made the store, and drew the demo dataset into it.
+    """
 
     settings: Settings
     store: RunStore
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,4 +129,5 @@ def _open(settings: Settings) -> Lab:
         from marsseg.services.demo import add_demo  # every later start goes without it
 
         add_demo(lab)
+        return replace(lab, is_new=True)
     return lab

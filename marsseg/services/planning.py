@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from marsseg.config import RunConfig, describe
+from marsseg.config.run import MAX_REPEATS
 from marsseg.errors import ConfigError
 from marsseg.presets import LADDER
+from marsseg.services.ladder import changes
+from marsseg.services.submitting import require_training
 from marsseg.services.toggles import Toggle
 from marsseg.store.texts import cut_name
 
@@ -37,20 +40,23 @@ def plan_ablation(
 ) -> list[PlannedRun]:
     """The baseline and each changed baseline, `repeats` times with consecutive seeds, on every fold.
 
-    Toggles that the baseline has already are left out, since they would change nothing.
+    Toggles that the baseline has already are left out, since they would change nothing, and what two of
+    them come to alike is tried once.
 
     Args:
         folds: divide the tiles outside the test part into this many folds, each of which validates once;
             0 for a single split; None for what the baseline says.
 
     Raises:
-        ConfigError: a changed baseline cannot work, `repeats` is below 1, or `folds` is 1 or above 20.
+        ConfigError: a changed baseline cannot work, `repeats` is below 1 or above 10, `folds` is 1 or
+            above 20, or the baseline says anything of combining runs.
     """
     if folds is not None:
         baseline = baseline.with_values({"data.folds": folds, "data.fold": 0})
-    changed = [toggle.apply(baseline) for toggle in toggles]
-    variants = [baseline, *(config for config in changed if config.effective() != baseline.effective())]
-    unnamed = [config.with_values({"name": ""}) for config in variants]
+    variants: dict[str, RunConfig] = {}
+    for config in (baseline, *(toggle.apply(baseline) for toggle in toggles)):
+        variants.setdefault(config.fingerprint(""), config)
+    unnamed = [config.with_values({"name": ""}) for config in variants.values()]
     return _repeated([(cut_name(describe(config, baseline)), config) for config in unnamed], repeats)
 
 
@@ -63,15 +69,28 @@ def plan_ladder(adapt: Callable[[RunConfig], RunConfig], repeats: int = 1) -> li
         adapt: gives every row the dataset and the budget that all share.
 
     Raises:
-        ConfigError: an adapted row cannot work, two of them are alike, or `repeats` is below 1.
+        ConfigError: an adapted row cannot work or has another value for what a row adds, or `repeats` is
+            below 1 or above 10.
     """
     rows = [(preset.title, adapt(preset.config)) for preset in LADDER]
-    for (lower, below), (upper, above) in itertools.pairwise(rows):
-        if above.effective() == below.effective():
-            raise ConfigError(
-                {"--set": f"{upper} would be the same as {lower}; change what all rows share, as the budget."}
-            )
+    _require_rungs([config for _, config in rows])
     return _repeated([(title, config.with_values({"name": title})) for title, config in rows], repeats)
+
+
+def _require_rungs(rows: Sequence[RunConfig]) -> None:
+    """Refuse a ladder in which any row has another value for what some row adds, so that titles stay true."""
+    rungs: dict[str, str] = {}
+    for below, above in itertools.pairwise(LADDER):
+        rungs |= {path: above.title for path in changes(above.config, below.config) if path not in rungs}
+    problems = {
+        path: f"is what “{rungs[path]}” changes, so rows would not add what their names say; set what all "
+        "rows share, as the budget."
+        for row, preset in zip(rows, LADDER, strict=True)
+        for path in changes(row, preset.config)
+        if path in rungs
+    }
+    if problems:
+        raise ConfigError(problems)
 
 
 def plan_two_stages(config: RunConfig, repeats: int = 1) -> list[PlannedRun]:
@@ -81,8 +100,12 @@ def plan_two_stages(config: RunConfig, repeats: int = 1) -> list[PlannedRun]:
     with a weight of 0 it would have nothing to learn.
 
     Raises:
-        ConfigError: `repeats` is below 1.
+        ConfigError: `repeats` is below 1 or above 10, or `config` has another target than usual.
     """
+    if config.data.target != RunConfig().data.target:
+        raise ConfigError(
+            {"data.target": "each of the two stages has its own; leave it out, or train one run with it."}
+        )
     planned: list[PlannedRun] = []
     for seed, fold in _places(config, repeats):
         seeded = config.with_values({"train.seed": seed, "data.fold": fold})
@@ -105,6 +128,15 @@ def first_stage(config: RunConfig) -> RunConfig:
             "loss.class_weights.manual": manual,
         }
     )
+
+
+def weighs_background_once(config: RunConfig) -> str:
+    """The sentence for a weight of background that two stages use only in the first; else empty."""
+    weights = config.loss.class_weights
+    if not weights.background_counts:
+        return ""
+    weight = weights.manual[0] if weights.mode == "manual" else weights.background
+    return f"Background weighs {weight:g} in the first stage alone; the second leaves it out of the loss."
 
 
 def second_stage(config: RunConfig) -> RunConfig:
@@ -131,7 +163,10 @@ def _repeated(variants: Sequence[tuple[str, RunConfig]], repeats: int) -> list[P
 
 def _places(config: RunConfig, repeats: int) -> Iterator[tuple[int, int]]:
     """Every seed with every fold."""
+    require_training(config)
     if repeats < 1:
         raise ConfigError({"repeats": f"must be at least 1; got {repeats}."})
+    if repeats > MAX_REPEATS:
+        raise ConfigError({"repeats": f"must be at most {MAX_REPEATS}; got {repeats}."})
     seeds = range(config.train.seed, config.train.seed + repeats)
     return itertools.product(seeds, range(config.data.folds or 1))

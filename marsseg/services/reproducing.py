@@ -12,6 +12,7 @@ from marsseg.config.describe import FIELDS
 from marsseg.services.lab import Lab
 from marsseg.services.runs import find_members, get_run
 from marsseg.store.records import RunRecord
+from marsseg.wording import counted
 
 _OWN_OPTIONS = frozenset({"name", "data.dataset", "train.seed"})
 _SHA_DIGITS = 12
@@ -91,8 +92,8 @@ def _notes(lab: Lab, run: RunRecord, dropped_rows: tuple[int, ...]) -> list[str]
         notes.append("The code differed from its commit in ways that nobody recorded.")
     if dropped_rows != run.dropped_rows:
         notes.append(
-            f"This run left out {len(run.dropped_rows)} tiles as outliers; the dataset now leaves out "
-            f"{len(dropped_rows)}. Decide on the Data page as it was then."
+            f"This run left out {counted(len(run.dropped_rows), 'tile')} as outliers; the dataset now leaves "
+            f"out {len(dropped_rows)}. Decide on the Data page as it was then."
         )
     if not run.config.train.deterministic:
         notes.append("Deterministic kernels were off, so the last digits will differ.")

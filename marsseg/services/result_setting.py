@@ -16,6 +16,7 @@ from marsseg.services.result_gaps import assignments, command, stages_command
 from marsseg.services.result_rows import ResultRow
 from marsseg.services.results import StudyResults
 from marsseg.store.records import RunRecord
+from marsseg.wording import counted
 
 _UNKNOWN = "not recorded"
 _BUDGET = ("train.epochs", "train.batch_size", "train.learning_rate", "train.schedule")
@@ -66,7 +67,7 @@ def _sentence(results: StudyResults, runs: list[RunRecord]) -> str:
     what = "The ladder of the origin report" if results.rungs else "A study"
     rows = "1 configuration" if len(results.rows) == 1 else f"{len(results.rows)} configurations"
     minutes = sum(run.train_seconds or 0 for run in runs) / 60
-    return f"{what}: {rows}, {len(runs)} runs with scores, {minutes:.0f} min of training in all."
+    return f"{what}: {rows}, {counted(len(runs), 'run')} with scores, {minutes:.0f} min of training in all."
 
 
 def _dataset(results: StudyResults) -> str:

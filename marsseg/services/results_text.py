@@ -17,6 +17,7 @@ from marsseg.services.result_rows import HEADLINE, Comparison, ResultRow
 from marsseg.services.result_setting import repeat_commands, results_command, setting
 from marsseg.services.results import Duel, StudyResults
 from marsseg.statistics import mean_and_sd
+from marsseg.wording import counted
 
 UNKNOWN = "–"
 
@@ -207,8 +208,9 @@ def _side(name: str, row: ResultRow) -> str:
     train = row.config.train
     parameters = UNKNOWN if row.parameters is None else f"{row.parameters:,}"
     facts = (
-        f"**{markdown_cell(name)}**: {parameters} parameters, {_minutes(row)} minutes a run, {train.epochs} "
-        f"epochs, batches of {train.batch_size}, learning rate {format_value(train.learning_rate)}"
+        f"**{markdown_cell(name)}**: {parameters} parameters, {_minutes(row)} minutes a run, "
+        f"{counted(train.epochs, 'epoch')}, batches of {train.batch_size}, learning rate "
+        f"{format_value(train.learning_rate)}"
     )
     changed = changes(row.config, row.preset.config) if row.preset else {}
     words = [f"{FIELDS[path].ui.label.lower()} {format_value(value)}" for path, value in changed.items()]

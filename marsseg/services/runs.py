@@ -227,7 +227,10 @@ def require_model(lab: Lab, run_id: str) -> tuple[RunRecord, Path]:
 def no_network(run: RunRecord, remedy: str) -> str:
     """The sentence for a run without a network: it has none yet, or has lost it."""
     whose = f"Run {run.id} ({run.name}) has"
+    if run.status is RunStatus.STOPPED and run.best_epoch is None and not run.config.combine.is_on:
+        return f"{whose} no network: it was stopped before its first epoch had ended."
     if run.status.ended_well:
-        go_on = "resume" if run.status.is_resumable else "extend"
-        return f"{whose} lost its network model.onnx; {go_on} it, or train it again, to have one."
+        again = "resume" if run.status.is_resumable else "extend"
+        go_on = "combine its runs anew" if run.config.combine.is_on else f"{again} it, or train it again,"
+        return f"{whose} lost its network model.onnx; {go_on} to have one."
     return f"{whose} no exported network: it is {run.status}. {remedy}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
-from marsseg.config import RunConfig, describe
+from marsseg.config import CombineConfig, RunConfig, describe
 from marsseg.config.describe import UNCHANGED
 from marsseg.config.machine import require_gpu
 from marsseg.errors import ConfigError
@@ -55,7 +55,7 @@ def submit(
         NotFoundError: the configuration names no known dataset.
         DatasetError: the dataset is gone from disk, or too small for the split.
     """
-    _require_training(config)
+    require_training(config)
     config = _with_typed_name(config, name)
     called = run_name(config, baseline=baseline, baseline_name=baseline_name)
     return queue_runs(lab, [wished(prepare_run(lab, config, called), wishes)])[0]
@@ -72,6 +72,7 @@ def submit_repeats(
     wishes: Wishes | None = None,
 ) -> list[RunRecord]:
     """Queue the same configuration once per seed, named as by `submit`; all of them or none."""
+    require_training(config)
     config = _with_typed_name(config, name)
     called = run_name(config, baseline=baseline, baseline_name=baseline_name)
     configs = [config.with_values({"train.seed": seed}) for seed in seeds]
@@ -107,14 +108,18 @@ def prepare_run(lab: Lab, config: RunConfig, name: str) -> NewRun:
     )
 
 
-def _require_training(config: RunConfig) -> None:
-    if config.combine.is_on:
-        raise ConfigError(
-            {
-                "combine.rule": "runs are not combined by training; use `python -m marsseg combine`, or "
-                "choose them on the Runs page."
-            }
-        )
+def require_training(config: RunConfig) -> None:
+    """Refuse what says anything of combining runs, which a run that trains would pass over.
+
+    Raises:
+        ConfigError: a field of `combine` is not at its default.
+    """
+    usual, given = CombineConfig().model_dump(), config.combine.model_dump()
+    sentence = (
+        "runs are not combined by training; use `python -m marsseg combine`, or choose them on the Runs page."
+    )
+    if said := next((field for field in usual if given[field] != usual[field]), None):
+        raise ConfigError({f"combine.{said}": sentence})
 
 
 def wished(new: NewRun, wishes: Wishes | None) -> NewRun:

@@ -44,7 +44,7 @@ _NETWORK = (
     _toggle("Residual connections", model__residual=True),
     _toggle("scSE", model__squeeze_excite=True, model__se_kind="both"),
     _toggle("SE in the bottleneck only", model__squeeze_excite=True, model__se_placement="bottleneck"),
-    _toggle("Drop path 0.1, residual", model__residual=True, model__drop_path=0.1),
+    _toggle("Drop path 0.1 with residual connections", model__residual=True, model__drop_path=0.1),
     _toggle("Skip gate: gated", model__skip_gate="gated"),
     _toggle("Skip gate: attention", model__skip_gate="attention"),
     _toggle("Skip gate: sigmoid only", model__skip_gate="sigmoid_only"),
@@ -72,9 +72,9 @@ _LOSS = (
     _loss("Hard pixels alone", top_k=1.0),
     _toggle("Label smoothing 0.1", loss__label_smoothing=0.1),
     _weights("Inverse-frequency weights", "inverse_frequency", cap=None),
-    _weights("Inverse frequency, cap 10", "inverse_frequency", cap=10.0),
+    _weights("Inverse frequency capped at 10", "inverse_frequency", cap=10.0),
     _weights("Effective-number weights", "effective_number", cap=None),
-    _weights("Effective number, cap 10", "effective_number", cap=10.0),
+    _weights("Effective number capped at 10", "effective_number", cap=10.0),
 )
 _DATA = (
     _toggle("Oversample big rock ×4", augment__rock_oversampling=4.0),
@@ -96,7 +96,7 @@ _TRAINING = (
     _toggle("Averaged weights", train__ema=True),
     _toggle("Cosine schedule", train__schedule="cosine"),
     _toggle("Constant learning rate", train__schedule="constant"),
-    _toggle("Warm-up, 2 epochs", train__warmup_epochs=2),
+    _toggle("Warm-up of 2 epochs", train__warmup_epochs=2),
     _toggle("Gradient clipping 1", train__clip_norm=1.0),
     _toggle("Batches of 8", train__batch_size=8),
     _toggle("Weight decay 0.01", train__weight_decay=0.01),
@@ -106,7 +106,7 @@ TOGGLE_GROUPS: Mapping[str, tuple[Toggle, ...]] = MappingProxyType(
     {"Network": _NETWORK, "Loss": _LOSS, "Data": _DATA, "Training": _TRAINING}
 )
 TOGGLES: tuple[Toggle, ...] = tuple(toggle for group in TOGGLE_GROUPS.values() for toggle in group)
-"""All of them. They differ in their labels, by which terminal and pages name them."""
+"""All of them. They differ in their labels, by which terminal and pages name them; none holds a comma."""
 
 
 def find_toggle(label: str) -> Toggle:

@@ -13,6 +13,7 @@ from marsseg.store.converters import epoch_record, evaluation_record, evaluation
 from marsseg.store.records import EpochRecord, EvaluationRecord
 from marsseg.store.tables import EpochRow, EvaluationRow
 from marsseg.store.worker import get_current
+from marsseg.wording import counted
 
 
 class Measurements(StorePart):
@@ -43,7 +44,7 @@ class Measurements(StorePart):
         with self._database.write() as session:
             get_current(session, record.run_id, token)
             session.merge(row)
-            tiles = f"{len(record.rows)} {record.split} tiles"
+            tiles = counted(len(record.rows), f"{record.split} tile")
             self._add_event(session, "evaluated", f"Scored on {tiles} ({record.decoding}).", record.run_id)
 
     def list_evaluations(self, run_ids: Sequence[str], split: str, decoding: str) -> list[EvaluationRecord]:

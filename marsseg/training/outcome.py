@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from marsseg.store.records import RunStatus
 from marsseg.training.checkpoints import TrainingState
+from marsseg.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,14 @@ class Outcome:
 
 def completed(state: TrainingState) -> Outcome:
     """All epochs are done."""
-    return _outcome(state, RunStatus.COMPLETED, count_epochs(state.epoch))
+    return _outcome(state, RunStatus.COMPLETED, counted(state.epoch, "epoch"))
 
 
 def stopped_early(state: TrainingState, patience: int) -> Outcome:
     """The validation score has stalled for too long."""
-    reason = f"early stop after epoch {state.epoch}: no better validation score for {count_epochs(patience)}"
+    reason = (
+        f"early stop after epoch {state.epoch}: no better validation score for {counted(patience, 'epoch')}"
+    )
     return _outcome(state, RunStatus.COMPLETED, reason)
 
 
@@ -84,11 +87,6 @@ def diverged(state: TrainingState, loss: float, where: str) -> Outcome:
         scores if state.epoch else "",
         "Try a lower learning rate.",
     )
-
-
-def count_epochs(count: int) -> str:
-    """A number of epochs as people say it."""
-    return f"{count} epoch" if count == 1 else f"{count} epochs"
 
 
 def _outcome(

@@ -12,6 +12,7 @@ from marsseg.classes import CLASSES
 from marsseg.config.describe import FIELDS, format_value
 from marsseg.ui import formats, keys, text
 from marsseg.ui.kinds import Kind, shape_of
+from marsseg.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +105,7 @@ def _interval(row: LeaderboardRow) -> str | None:
     delta = row.delta
     if delta is None or delta.low is None or delta.high is None:
         return None
-    shared = "" if delta.shared_tiles is None else f" on {delta.shared_tiles} tiles"
+    shared = "" if delta.shared_tiles is None else f" on {counted(delta.shared_tiles, 'tile')}"
     return f"{formats.signed(delta.low * 100)} … {formats.signed(delta.high * 100)}{shared}"
 
 

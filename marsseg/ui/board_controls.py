@@ -12,6 +12,7 @@ from marsseg.config.describe import FIELDS, format_value, unless_off
 from marsseg.metrics import DECODINGS, LENSES, SPLITS
 from marsseg.ui import formats, keys, state, text
 from marsseg.ui.board import OPTIONAL_COLUMNS
+from marsseg.wording import counted
 
 if TYPE_CHECKING:
     from marsseg.services import Leaderboard, LeaderboardRow
@@ -61,7 +62,7 @@ def render_view(board: Leaderboard) -> tuple[str, list[str]]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _baseline(board)
         words = st.text_input(
-            "Filter", key=keys.BOARD_FILTER, placeholder=f"Words in {len(board.rows)} rows",
+            "Filter", key=keys.BOARD_FILTER, placeholder=f"Words in {counted(len(board.rows), 'row')}",
             bind="query-params", width=240, icon=":material/filter_list:",
         )  # fmt: skip
         with st.popover("Columns", icon=":material/view_column:"):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from marsseg.errors import DatasetError, MarsSegError
-from marsseg.ui import formats, keys, text
+from marsseg.ui import keys, text
+from marsseg.wording import counted
 
 if TYPE_CHECKING:
     from marsseg.services import ImportJob
@@ -168,9 +169,9 @@ def _outcome(job: ImportJob, label: str) -> None:
     if job.added.already_there:
         st.info(f"{label} was added before, as {name}; nothing changed.", icon=":material/info:")
         return
-    pairs = formats.count(record.meta["pairs"])
-    dropped = formats.count(len(record.dropped_rows))
+    pairs = counted(record.meta["pairs"], "pair")
+    dropped = counted(len(record.dropped_rows), "suspected outlier")
     st.success(
-        f"{label} is imported as {name}: {pairs} pairs, {dropped} suspected outliers.",
+        f"{label} is imported as {name}: {pairs}, {dropped}.",
         icon=":material/check:",
     )

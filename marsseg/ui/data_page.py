@@ -13,6 +13,7 @@ from marsseg.config import DataConfig
 from marsseg.errors import MarsSegError
 from marsseg.ui import charts, formats, keys, text
 from marsseg.ui.mask_viewer import Panel, PanelRow, render_mask_grid
+from marsseg.wording import counted
 
 if TYPE_CHECKING:
     from marsseg.data.arrays import DatasetArrays
@@ -128,7 +129,7 @@ def render_browser(report: DatasetReport, tiles: DatasetArrays) -> None:
             "Page", 1, pages, 1, key=keys.browser_page(report.record.id, pages), width=140,
             persist_state="session", label_visibility="collapsed",
         )  # fmt: skip
-        st.caption(f"Page {page} of {formats.count(pages)} · {formats.count(len(rows))} tiles")
+        st.caption(f"Page {page} of {formats.count(pages)} · {counted(len(rows), 'tile')}")
     shown = rows[(int(page) - 1) * TILES_A_PAGE : int(page) * TILES_A_PAGE]
     render_mask_grid(_grid([_panel(tiles, int(row)) for row in shown]), key=keys.BROWSER_GRID)
 

@@ -12,6 +12,7 @@ from marsseg.ui.run_bulk import ask_to_delete
 from marsseg.ui.run_cards import render_badge
 from marsseg.ui.run_combine import render_combine
 from marsseg.ui.run_uses import RunUses
+from marsseg.wording import counted
 
 if TYPE_CHECKING:
     from marsseg.config import RunConfig
@@ -128,7 +129,7 @@ def _extend(run: RunRecord, last_epoch: int, uses: RunUses) -> None:
 
     def extend() -> None:
         more = int(st.session_state[key])
-        uses.extend(run.id, more, done=f"Queued again, for {more} more epochs.")
+        uses.extend(run.id, more, done=f"Queued again, for {counted(more, 'more epoch')}.")
 
     with st.popover("Extend", icon=":material/forward:"):
         more = int(st.number_input("More epochs", 1, 1_000, 10, key=key, width=160))

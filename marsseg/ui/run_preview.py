@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from marsseg.config import RunConfig
+from marsseg.config.run import MAX_REPEATS
 from marsseg.config.sizing import NetworkSize
 from marsseg.ui import charts, diagram, formats, keys, run_words, text
 
@@ -35,7 +36,7 @@ def render_wishes() -> tuple[int, int]:
     """How often to run it, and how urgently: repeats and priority."""
     with st.container(horizontal=True):
         repeats = st.number_input(
-            "Repeats", 1, 10, 1, key=keys.TRAIN_REPEATS, persist_state="session", width=130,
+            "Repeats", 1, MAX_REPEATS, 1, key=keys.TRAIN_REPEATS, persist_state="session", width=130,
             help="The same configuration with consecutive seeds: repeats tell luck from effect.",
         )  # fmt: skip
         priority = st.segmented_control(

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from marsseg.ui import formats, text
+from marsseg.ui import text
+from marsseg.wording import counted
 
 if TYPE_CHECKING:
     from marsseg.services import Reproduction
@@ -46,7 +47,7 @@ def _facts(run: RunRecord, reproduction: Reproduction) -> dict[str, str]:
         "Machine": _machine(run),
         "Deterministic": _YES_NO.get(known.get("deterministic"), ""),
         "Dataset": f"{run.dataset_name}, sha256 {reproduction.dataset_sha256[:_SHA_DIGITS]}…",
-        "Left out": f"{formats.count(len(run.dropped_rows))} tiles, as outliers" if run.dropped_rows else "",
+        "Left out": f"{counted(len(run.dropped_rows), 'tile')}, as outliers" if run.dropped_rows else "",
         "Worker": known.get("command") or "",
     }
     return {label: text.markdown(words) for label, words in facts.items() if words}

@@ -91,7 +91,7 @@ def render_upload() -> Picture | None:
     upload = st.file_uploader(
         "Image (PNG, JPEG or TIFF)", key=keys.SEGMENT_UPLOAD, on_change=_forget,
         max_upload_size=_MAX_MEGABYTES,  # no `type`: what is no image gets a sentence, not a red mark
-        help="Gray or colour, any size up to 50 megapixels. It is segmented on this machine.",
+        help="Gray or colour, from 8 pixels a side to 50 megapixels. It is segmented on this machine.",
     )  # fmt: skip
     if upload is not None:
         st.session_state[keys.SEGMENT_HELD] = Picture(upload.name, upload.getvalue())

@@ -12,6 +12,7 @@ from marsseg.config import RunConfig
 from marsseg.config.describe import FIELDS, differences, format_value
 from marsseg.ui import formats, text
 from marsseg.ui.study_setup import CHANGES, LADDER, TWO_STAGES
+from marsseg.wording import counted
 
 if TYPE_CHECKING:
     from marsseg.services import PlannedRun
@@ -26,7 +27,7 @@ _STAGES = (
 
 def render_size(runs: int, seconds: float) -> None:
     """How many runs there will be, and how long they take one after the other."""
-    st.subheader(f"{runs} runs, {formats.about(seconds)} one after the other")
+    st.subheader(f"{counted(runs, 'run')}, {formats.about(seconds)} one after the other")
 
 
 def render_plan(plan: str, planned: Sequence[PlannedRun], note: str = "") -> None:

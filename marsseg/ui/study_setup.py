@@ -10,6 +10,7 @@ import streamlit as st
 
 from marsseg.config import RunConfig
 from marsseg.config.describe import FIELDS, format_value
+from marsseg.config.run import MAX_REPEATS
 from marsseg.ui import keys, text
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ _PLANS = {
     LADDER: ("Report ladder", "The report's six rows, each against the one below it."),
     TWO_STAGES: ("Two stages", "Background first, then the terrain classes, then both combined."),
 }
-_MAX_REPEATS = 10
 _MAX_FOLDS = 20
 _NAME_LETTERS = 150
 
@@ -62,7 +62,7 @@ def render_setup(
     left, right = st.columns(2)
     shared |= _number(left, "train.epochs", keys.STUDY_EPOCHS, start.config)
     repeats = right.number_input(
-        "Repeats", 1, _MAX_REPEATS, value=3, key=keys.STUDY_REPEATS, persist_state="session",
+        "Repeats", 1, MAX_REPEATS, value=3, key=keys.STUDY_REPEATS, persist_state="session",
         help="Each configuration runs with this many seeds; three or more show how much is luck.",
     )  # fmt: skip
     if plan == LADDER:

@@ -64,6 +64,23 @@ def test_a_demo_whose_files_are_gone_comes_back(marsseg: Command, lab: Lab) -> N
     assert "datasets add --demo" not in marsseg("db", "check").out
 
 
+def test_the_demo_asked_for_first_of_all_is_told_as_made(
+    marsseg: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARSSEG_HOME", str(tmp_path / "new"))
+    answer = marsseg("datasets", "add", "--demo", "--json")
+    assert answer.status == 0
+    assert (answer.document["name"], answer.document["already_there"]) == ("demo", False)
+    assert "This is a new lab, and its first start has drawn the demo terrain." in answer.err
+    assert "already" not in answer.err
+
+
+def test_the_demo_asked_for_again_is_there_already(marsseg: Command) -> None:
+    answer = marsseg("datasets", "add", "--demo", "--json")
+    assert answer.document["already_there"] is True
+    assert "here already, as demo" in answer.err
+
+
 @pytest.mark.parametrize("arguments", [(), ("tiles.npz", "--demo")])
 def test_what_to_add_has_to_be_said_once(marsseg: Command, arguments: tuple[str, ...]) -> None:
     answer = marsseg("datasets", "add", *arguments)

@@ -48,6 +48,12 @@ def test_a_fold_that_does_not_exist_is_bad_input(marsseg: Command, divided: set[
     assert "the last one is 2" in answer.err
 
 
+def test_a_fold_of_no_folds_is_bad_input(marsseg: Command) -> None:
+    answer = marsseg("datasets", "leaks", "crater", "--fold", 2)
+    assert answer.status == 2
+    assert "--fold: needs --folds" in answer.err
+
+
 def test_train_warns_on_stderr_before_the_run_is_queued(
     marsseg: Command, divided: set[tuple[int, int]]
 ) -> None:

@@ -41,7 +41,7 @@ def test_the_page_is_written_where_it_shall_lie_and_again_the_same(
 def test_what_is_missing_is_counted(marsseg: Command, ladder: None) -> None:
     answer = marsseg("results", "--study", 1, "--against", "notebook")
     assert "train --preset ladder-1" in answer.out
-    assert "7 things are missing" in answer.err
+    assert "what is missing and how to get it: 7 things" in answer.err
 
 
 def test_json_holds_every_score_and_difference(marsseg: Command, ladder: None, lab: Lab) -> None:

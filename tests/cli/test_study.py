@@ -30,6 +30,28 @@ def test_a_plan_is_shown_and_nothing_queued(marsseg: Command, lab: Lab) -> None:
     assert services.queue(lab) == []
 
 
+def test_one_run_is_told_as_one(marsseg: Command) -> None:
+    assert "1 run would be queued; about" in marsseg(*STUDY[:-2], "--plan").err
+    assert "1 run went into the queue as study 1; about" in marsseg(*STUDY[:-2]).err
+
+
+def test_a_plan_of_many_runs_is_a_line_for_each_configuration(marsseg: Command) -> None:
+    many = (*STUDY, "--folds", 5, "--repeats", 10, "--plan")
+    answer = marsseg(*many)
+    lines = [line.split() for line in answer.out.splitlines() if "–" in line]
+    assert lines == [["baseline", "0–9", "0–4"], ["+residual", "0–9", "0–4"]]
+    assert "100 runs would be queued" in answer.err
+    assert len(marsseg(*many, "--json").document["runs"]) == 100
+
+
+def test_many_queued_runs_are_a_line_for_each_configuration_too(marsseg: Command) -> None:
+    few, many = (marsseg(*STUDY, "--folds", 2, "--repeats", repeats) for repeats in (2, 10))
+    assert few.out.count("+residual") == 4
+    assert many.out.count("+residual") == 1
+    assert "`python -m marsseg runs list` shows each of them" in many.err
+    assert "runs list" not in few.err
+
+
 def test_the_ladder_is_queued_with_one_budget_for_all_rows(marsseg: Command, lab: Lab) -> None:
     answer = marsseg("study", "--ladder", "--dataset", "crater", "--epochs", 2, "--repeats", 3,
                      "--set", "train.batch_size=8", "--json")  # fmt: skip
@@ -48,6 +70,29 @@ def test_two_stages_are_queued_with_repeats_and_the_lens_is_told(marsseg: Comman
         f"Quick · {stage}" for stage in ("background", "terrain", "combined")
     ] * 2
     assert "terrain lens does not count background" in answer.err
+
+
+def test_the_weight_of_background_is_told_to_hold_for_one_stage(marsseg: Command) -> None:
+    for command in ("study", "train"):
+        two_stages = (command, "--preset", "quick", "--two-stages", "--dataset", "crater")
+        answer = marsseg(*two_stages, "--set", "loss.class_weights.background=2")
+        assert "Background weighs 2 in the first stage alone" in answer.err
+        assert "Background weighs" not in marsseg(*two_stages).err
+
+
+def test_a_change_named_twice_is_tried_once(marsseg: Command) -> None:
+    answer = marsseg(*STUDY, "--change", "Residual connections", "--plan", "--json")
+    assert [run["name"] for run in answer.document["runs"]] == ["baseline", "+residual"]
+
+
+def test_what_a_row_of_the_ladder_adds_cannot_be_set_for_all_rows(marsseg: Command, lab: Lab) -> None:
+    answer = marsseg("study", "--ladder", "--dataset", "crater", "--set", "model.residual=true",
+                     "--set", "loss.focal=0.5", "--set", "train.batch_size=8")  # fmt: skip
+    assert answer.status == 2
+    first, second = answer.err.splitlines()
+    assert first.startswith("Error: model.residual: is what “Ladder 4: + residual connections” changes")
+    assert second.startswith("Error: loss.focal: is what “Ladder 2: + focal loss” changes")
+    assert services.queue(lab) == []
 
 
 def test_a_study_says_how_to_write_it_up(marsseg: Command, lab: Lab) -> None:
@@ -82,7 +127,9 @@ def test_values_can_be_set_in_the_baseline(marsseg: Command, lab: Lab) -> None:
     [
         (("--change", "sorcery"), "There is no change 'sorcery'"),
         (("--folds", 1), "One fold would leave nothing to train on"),
-        (("--repeats", 0), "at least 1"),
+        (("--set", "combine.flips=true"), "combine.flips: runs are not combined by training"),
+        (("--repeats", 0), "repeats: must be at least 1; got 0."),
+        (("--repeats", 1_000_000), "repeats: must be at most 10; got 1000000."),
     ],
 )
 def test_what_cannot_be_planned_is_bad_input(

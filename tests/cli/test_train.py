@@ -40,6 +40,21 @@ def test_presets_are_listed_with_their_source(marsseg: Command) -> None:
         ),
         (["--preset", "quick", "--seed", "-1"], "train.seed: must be at least 0; got -1."),
         (["--preset", "quick", "--dataset", ""], "data.dataset"),
+        (["--preset", "quick", "--set", "combine.flips=true"], "combine.flips: runs are not combined by"),
+        (["--preset", "quick", "--set", 'combine.members=["a"]'], "combine.members: runs are not combined"),
+        (["--preset", "quick", "--two-stages", "--set", "combine.flips=true"], "combine.flips: runs are not"),
+        (
+            [
+                "--preset",
+                "quick",
+                "--two-stages",
+                "--set",
+                "data.target=background",
+                "--set",
+                "loss.class_weights.background=1",
+            ],
+            "data.target: each of the two stages has its own",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -71,6 +86,21 @@ def test_a_wrong_config_file_is_refused(marsseg: Command, tmp_path: Path, conten
     answer = marsseg("train", "--config", path)
     assert answer.status == 2
     assert says in answer.err
+
+
+def test_a_refusal_of_two_stages_is_all_that_is_said(marsseg: Command) -> None:
+    background = ("--set", "data.target=background", "--set", "loss.class_weights.background=1")
+    answer = marsseg("train", "--preset", "quick", "--two-stages", "--dataset", "crater", *background)
+    assert len(answer.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("schedule", ["plateau", "constant"])
+def test_a_warm_up_longer_than_the_run_starts_with_a_warning(marsseg: Command, schedule: str) -> None:
+    tiny = ("train", "--preset", "quick", *TINY, "--set", f"train.schedule={schedule}")
+    late = "Warning: The run ends before the learning rate has risen to its full height."
+    answer = marsseg(*tiny, "--set", "train.warmup_epochs=100")
+    assert (answer.status, late in answer.err.splitlines()) == (0, True)
+    assert late not in marsseg(*tiny).err
 
 
 @pytest.mark.training

@@ -157,10 +157,25 @@ def test_an_unknown_field_is_named_with_the_nearest_known_one(path: str, hint: s
     assert hint in sentence
 
 
-@pytest.mark.parametrize("count", [0, 4, 6])
+@pytest.mark.parametrize("count", [0, 2, 4, 6])
 def test_manual_weights_must_be_five(count: int) -> None:
-    problems = problems_of({"loss.class_weights.manual": [1] * count})
-    assert all(path.startswith("loss.class_weights.manual") for path in problems)
+    assert problems_of({"loss.class_weights.manual": [1] * count}) == {
+        "loss.class_weights.manual": "must be five numbers, one for each class (background, soil, bedrock, "
+        f"sand, big rock); got {[1] * count}."
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        ("name", "x" * 201, "must have at most 200 characters; got 201."),
+        ("data.dataset", "", "must have at least 1 character; got 0."),
+        ("combine.members", ["r-1"] * 21, "must have at most 20 entries; got 21."),
+        ("model", 3, "must be an object with fields; got 3."),
+    ],
+)
+def test_what_is_too_long_or_no_section_is_said_in_our_words(path: str, value: Any, sentence: str) -> None:
+    assert problems_of({path: value}) == {path: sentence}
 
 
 @pytest.mark.parametrize("text", ["", "{", "depth: 3", '{"model": {"depth": 3,}}', b"\xff\xfe"])

@@ -140,7 +140,8 @@ def test_folds_of_whole_frames_validate_every_tile_once(frames: int, folds: int,
 
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_too_few_tiles(count: int) -> None:
-    with pytest.raises(DatasetError, match=rf"^{count} tiles cannot be divided.*at least 3 tiles"):
+    have = "1 tile" if count == 1 else f"{count} tiles"
+    with pytest.raises(DatasetError, match=rf"^{have} cannot be divided.*at least 3 tiles"):
         make_split(np.zeros(10, bool), np.arange(count), None, DataConfig())
 
 

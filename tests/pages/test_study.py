@@ -57,7 +57,8 @@ def test_changes_of_all_groups_stay_chosen_and_are_counted_whichever_group_is_on
 
 
 def test_a_value_that_a_change_brings_along_is_said_where_it_is_not_the_usual_one(lab: Lab) -> None:
-    app = choose(choose(open_page("study"), [], 1), ["Inverse frequency, cap 10", "Focal loss"], 1, "Loss")
+    chosen = ["Inverse frequency capped at 10", "Focal loss"]
+    app = choose(choose(open_page("study"), [], 1), chosen, 1, "Loss")
     changes = {name: what for name, (what, _) in plan(app).items()}
     assert changes["weights inverse frequency, cap 10"] == "Class weights: none → inverse frequency; Cap: 10"
     assert changes["CE 0, focal 1"] == "Cross-entropy: 1 → 0; Focal: 0 → 1"

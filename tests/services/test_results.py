@@ -148,6 +148,17 @@ def test_sides_may_be_presets_runs_and_fingerprints(lab: Lab) -> None:
         services.study_results(lab, "Report ladder", against="nobody")
 
 
+def test_one_run_of_one_epoch_is_told_as_one(lab: Lab) -> None:
+    short = config(train__epochs=1)
+    planned = services.plan_ablation(short, [])
+    (run,) = services.submit_study(lab, "Alone", short, planned)[1]
+    finish_queued(lab, run, epochs=1)
+    others = [finish_run(lab, config(train__epochs=1, model__dropout=rate), epochs=1) for rate in (0.1, 0.2)]
+    text = text_of(lab, "Alone", candidate=others[0].id, against=others[1].id)
+    assert "1 configuration, 1 run with scores" in text
+    assert "1 epoch, batches of 4" in text
+
+
 def test_archived_runs_are_out_of_sight(lab: Lab) -> None:
     runs = finish_ladder(lab)
     services.archive(lab, [run.id for run in runs[12:]])

@@ -150,9 +150,15 @@ def test_the_ladder_on_folds_runs_each_row_on_all_of_them() -> None:
     assert [run.config.data.fold for run in planned] == [0] * 6 + [1] * 6
 
 
-def test_a_ladder_whose_rows_become_one_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"Ladder 6: .* would be the same as Ladder 5"):
-        services.plan_ladder(lambda run: run.with_values({"model.squeeze_excite": True}))
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_ladder_of_which_a_row_would_add_nothing_is_refused(wanted: bool) -> None:
+    with pytest.raises(ConfigError, match=r"squeeze_excite: is what “Ladder 6: .*” changes"):
+        services.plan_ladder(lambda run: run.with_values({"model.squeeze_excite": wanted}))
+
+
+def test_a_ladder_may_share_the_parameters_of_what_its_rows_add() -> None:
+    planned = services.plan_ladder(lambda run: run.with_values({"loss.focal_gamma": 1.0}))
+    assert {run.config.loss.focal_gamma for run in planned} == {1.0}
 
 
 def test_the_board_calls_the_rows_of_the_ladder_as_the_report_does(lab: Lab) -> None:

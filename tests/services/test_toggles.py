@@ -27,6 +27,10 @@ def test_every_change_changes_the_default_configuration_in_a_way_of_its_own() ->
     assert len({run.name for run in planned}) == len(planned)
 
 
+def test_a_list_of_labels_is_read_in_one_way() -> None:
+    assert not [toggle.label for toggle in services.TOGGLES if "," in toggle.label or ";" in toggle.label]
+
+
 def test_labels_name_one_change_each() -> None:
     labels = [toggle.label.casefold() for toggle in services.TOGGLES]
     assert len(set(labels)) == len(labels)
