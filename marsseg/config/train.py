@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from marsseg.config.fields import Section, Ui, When, refuse
+from marsseg.wording import counted
 
 
 class TrainConfig(Section):
@@ -115,8 +116,9 @@ class TrainConfig(Section):
         if self.xla and self.deterministic:
             problems["xla"] = "XLA cannot promise the same numbers again; switch Deterministic off, or XLA."
         if self.schedule == "cosine" and self.warmup_epochs >= self.epochs:
+            length = counted(self.warmup_epochs, "epoch")
             problems["warmup_epochs"] = (
-                f"{self.warmup_epochs} epochs of warm-up leave the cosine none of {self.epochs}; lower it."
+                f"A warm-up of {length} leaves the cosine none of {self.epochs}; lower it."
             )
         refuse(problems)
         return self

@@ -29,7 +29,7 @@ HEADLINE: tuple[Lens, Split] = ("terrain", "test")
 ENOUGH_SEEDS = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # rows hold arrays; each is itself alone
 class ResultRow:
     """One configuration with the runs that tell its scores.
 
@@ -187,7 +187,8 @@ class RowReader:
                     "`python -m marsseg presets list` and `runs list` name what there is."
                 )
             name = run.fingerprint
-        return self.row(name, (), None)
+        known = (row for row in rows if any(run.fingerprint == name for run in row.runs))
+        return next(known, None) or self.row(name, (), None)
 
     def _preset_row(self, preset: Preset, shared: Mapping[str, object]) -> ResultRow | None:
         found: dict[str, tuple[bool, bool, int]] = {}

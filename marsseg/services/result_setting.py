@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePath
 
 from marsseg.config.describe import FIELDS, format_value
+from marsseg.config.run import MAX_REPEATS
 from marsseg.presets import LADDER
 from marsseg.services.board_formats import markdown_table
 from marsseg.services.lab import DEMO_DATASET
@@ -158,12 +159,14 @@ def _dataset_commands(results: StudyResults) -> Iterator[str]:
 def _study_commands(results: StudyResults) -> Iterator[str]:
     repeats = max(len({run.seed for run in (*row.runs, *row.unfinished)}) for row in results.rows)
     if results.rungs is not None:
-        yield command(
-            *("study", "--ladder", "--name", results.study.name, "--dataset", results.dataset.name),
-            *(*assignments(results.rungs.shared), "--repeats", str(repeats)),
-        )
+        for seeds in _seeds(repeats):
+            yield command(
+                *("study", "--ladder", "--name", results.study.name, "--dataset", results.dataset.name),
+                *(*assignments(results.rungs.shared), *seeds),
+            )
     elif results.has_stages:
-        yield stages_command(results, 0, repeats)
+        for first in range(0, repeats, MAX_REPEATS):
+            yield stages_command(results, first, min(MAX_REPEATS, repeats - first))
     else:
         for row in results.rows:
             yield from _row_commands(results, row)
@@ -173,11 +176,17 @@ def _row_commands(results: StudyResults, row: ResultRow) -> Iterator[str]:
     """A row of its own: as a preset with repeats, or run by run."""
     if row.preset is not None:
         own = assignments(changes(row.config, row.preset.config))
-        seeds = len({run.seed for run in row.runs})
-        yield command(
-            *("study", "--preset", row.preset.key, "--dataset", results.dataset.name, *own),
-            *("--repeats", str(seeds)),
-        )
+        for seeds in _seeds(len({run.seed for run in row.runs})):
+            yield command(
+                *("study", "--preset", row.preset.key, "--dataset", results.dataset.name, *own, *seeds)
+            )
         return
     for run in (*row.runs, *row.unfinished):
         yield training_command(run, results.dataset.name)
+
+
+def _seeds(count: int) -> Iterator[list[str]]:
+    """Options for so many seeds, in plans of at most `MAX_REPEATS`."""
+    for first in range(0, count, MAX_REPEATS):
+        start = assignments({"train.seed": first} if first else {})
+        yield [*start, "--repeats", str(min(MAX_REPEATS, count - first))]

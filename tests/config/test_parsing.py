@@ -139,7 +139,7 @@ def test_several_broken_rules_are_told_at_once_also_within_a_section() -> None:
         }
     )
     assert set(problems) == {"train.warmup_epochs", "train.xla", "model.depth", "model.groups", "data.folds"}
-    assert "50 epochs of warm-up" in problems["train.warmup_epochs"]
+    assert "A warm-up of 50 epochs" in problems["train.warmup_epochs"]
 
 
 @pytest.mark.parametrize(

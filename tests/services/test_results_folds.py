@@ -12,7 +12,7 @@ from marsseg import services
 from marsseg.services.lab import Lab
 from marsseg.store.records import RunRecord
 from tests.support.labs import config, finish_queued, finish_run
-from tests.support.ladders import section, text_of
+from tests.support.ladders import at_budget, section, text_of
 
 FOLDS = {"data__folds": 2}
 
@@ -86,3 +86,21 @@ def test_a_first_stage_has_no_score_of_terrain(lab: Lab) -> None:
     scores = services.score_by_run(lab)
     assert math.isnan(scores[stage.id])
     assert scores[terrain.id] == pytest.approx(names[terrain.id].score)
+
+
+def test_a_row_can_be_set_against_itself_by_its_run(lab: Lab) -> None:
+    run = finish_study(lab)[0]
+    duel = services.study_results(lab, "Folds", candidate=run.id, against=run.id).duel
+    assert duel is not None
+    assert duel.ours is duel.theirs
+    assert duel.comparisons[0].delta is None
+    assert f"{run.id} against {run.id}" in text_of(lab, "Folds", candidate=run.id, against=run.id)
+
+
+def test_more_seeds_than_one_plan_takes_are_repeated_in_several(lab: Lab) -> None:
+    planned = services.plan_ladder(at_budget, 10)
+    more = services.plan_ladder(lambda row: at_budget(row).with_values({"train.seed": 10}), 1)
+    services.submit_study(lab, "Report ladder", planned[0].config, [*planned, *more])
+    commands = section(text_of(lab), "How to repeat it")
+    assert "--repeats 10\n" in commands
+    assert "--set train.seed=10 --repeats 1\n" in commands
