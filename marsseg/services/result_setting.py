@@ -112,7 +112,9 @@ def _overrides(results: StudyResults) -> dict[str, str]:
 def _machine(runs: list[RunRecord]) -> str:
     threads = sorted({run.threads for run in runs if run.threads is not None})
     gpus = sorted({run.gpu for run in runs if run.gpu is not None})
-    share = f"{' or '.join(map(str, threads))} CPU threads a run" if threads else "CPU threads not recorded"
+    *others, most = threads or [0]
+    words = " or ".join([*map(str, others), counted(most, "CPU thread")])
+    share = f"{words} a run" if threads else "CPU threads not recorded"
     return f"{_told(runs, _platform)}; {share}; {'GPU ' + ', '.join(gpus) if gpus else 'no GPU'}"
 
 

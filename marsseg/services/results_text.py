@@ -201,7 +201,18 @@ def _duel(duel: Duel) -> list[str]:
         for pair in duel.comparisons
     ]
     columns = ["Lens, split", *duel.names, "Δ, points", "Over images", "Over seeds", "Beyond noise"]
-    return [title, "\n".join(sides), *unequal, _table(columns, cells)]
+    return [title, "\n".join(sides), *unequal, *_other_tiles(duel.comparisons), _table(columns, cells)]
+
+
+def _other_tiles(comparisons: Sequence[Comparison]) -> list[str]:
+    shared = {pair.split: pair.delta.shared_tiles for pair in comparisons if pair.delta}
+    few = [counted(tiles, f"{split} tile") for split, tiles in shared.items() if tiles is not None]
+    if not few:
+        return []
+    return [
+        f"They have **different splits**: Δ is over the {' and '.join(few)} that both were judged on, and is "
+        "not the difference of the scores beside it."
+    ]
 
 
 def _side(name: str, row: ResultRow) -> str:

@@ -111,6 +111,15 @@ def test_steps_are_to_the_row_below_and_paired_over_tiles(lab: Lab) -> None:
     assert low < steps[2].delta.value < high
 
 
+def test_sides_with_different_splits_are_said_to_share_few_tiles(lab: Lab) -> None:
+    finish_ladder(lab)
+    elsewhere = get_preset("notebook").config.with_values({**BUDGET, "data.split_seed": 7})
+    other = finish_run(lab, elsewhere.with_values({"data.test_fraction": 0.3}))
+    page = text_of(lab, against=other.id)
+    assert re.search(r"\*\*different splits\*\*: Δ is over the \d+ test tiles", page)
+    assert "different splits" not in text_of(lab, against="ladder-1")
+
+
 def test_any_preset_can_be_the_other_side_and_the_closest_budget_is_taken(lab: Lab) -> None:
     finish_ladder(lab)
     notebook = get_preset("notebook").config
