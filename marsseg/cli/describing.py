@@ -8,6 +8,7 @@ from typing import Any
 from marsseg.classes import CLASS_NAMES
 from marsseg.cli.output import print_facts, print_table
 from marsseg.cli.text import duration, moment, score, whole
+from marsseg.wording import counted
 
 _EPOCH_COLUMNS = ["Epoch", "Loss", "Val loss", "Val terrain mIoU", "Learning rate", "Time"]
 
@@ -64,7 +65,7 @@ def _made_with(document: Mapping[str, Any]) -> dict[str, str]:
     code = f"commit {commit[:12]}{', changed' if known.get('git_dirty') else ''}" if commit else "unknown"
     packages = known.get("packages") or {}
     threads = known.get("intra_op_threads")
-    share = f"{threads} CPU thread{'s' * (threads != 1)}" if threads else ""
+    share = counted(threads, "CPU thread") if threads else ""
     facts = {
         "Code": code,
         "Packages": ", ".join(f"{name} {version}" for name, version in packages.items() if version),

@@ -19,6 +19,7 @@ from marsseg.services.combining import shared_values
 from marsseg.services.comparing import Delta, RunGroup, deltas_to, group_runs
 from marsseg.services.lab import Lab
 from marsseg.services.pooling import FoldState, fold_state
+from marsseg.services.runs import find_members
 from marsseg.statistics import mean_and_sd
 from marsseg.store.records import ENDED_WELL, RunRecord
 
@@ -197,8 +198,7 @@ def _values(lab: Lab, group: RunGroup) -> dict[str, Any]:
     """Effective configuration; of a combination, what all its members share, and how they are combined."""
     if not group.config.combine.is_on:
         return group.config.effective()
-    members = [lab.store.find_run(run_id) for run_id in group.config.combine.members]
-    known = [member.config for member in members if member is not None]
+    known = [member.config for member in find_members(lab, group.runs[0]).values() if member is not None]
     how = {path: value for path, value in group.config.effective().items() if path.startswith("combine.")}
     return {**(shared_values(known) if known else {}), **how}
 

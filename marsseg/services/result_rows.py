@@ -26,7 +26,6 @@ _BUDGET = tuple(
 )
 """Fields in which runs of a preset may differ and still be what it stands for, trained longer or shorter."""
 HEADLINE: tuple[Lens, Split] = ("terrain", "test")
-ENOUGH_SEEDS = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # rows hold arrays; each is itself alone

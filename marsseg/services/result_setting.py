@@ -112,9 +112,8 @@ def _overrides(results: StudyResults) -> dict[str, str]:
 def _machine(runs: list[RunRecord]) -> str:
     threads = sorted({run.threads for run in runs if run.threads is not None})
     gpus = sorted({run.gpu for run in runs if run.gpu is not None})
-    *others, most = threads or [0]
-    words = " or ".join([*map(str, others), counted(most, "CPU thread")])
-    share = f"{words} a run" if threads else "CPU threads not recorded"
+    noun = "CPU thread" if threads == [1] else "CPU threads"
+    share = f"{' or '.join(map(str, threads))} {noun} a run" if threads else "CPU threads not recorded"
     return f"{_told(runs, _platform)}; {share}; {'GPU ' + ', '.join(gpus) if gpus else 'no GPU'}"
 
 

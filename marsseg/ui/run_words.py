@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from marsseg.ui import formats, text
+from marsseg.wording import counted
 
 if TYPE_CHECKING:
     from marsseg.services import RunShare, Waiting
@@ -97,7 +98,7 @@ def resources_text(run: RunRecord) -> str:
         names = run.provenance.get("gpus") or [f"GPU {run.gpu.removeprefix('GPU-')[:8]}"]
         parts.append(str(names[0]))
     if run.threads:
-        parts.append(f"{run.threads} thread{'s' if run.threads > 1 else ''}")
+        parts.append(counted(run.threads, "thread"))
     if run.launches > 1:
         parts.append(f"attempt {run.launches}")
     return " · ".join(parts)
