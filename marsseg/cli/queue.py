@@ -8,6 +8,7 @@ import typer
 
 from marsseg.cli.options import JsonOption, RunId
 from marsseg.cli.output import inform, print_json, print_table
+from marsseg.wording import counted
 
 if TYPE_CHECKING:
     from marsseg.services import Lab
@@ -98,7 +99,7 @@ def _print_queue(lab: Lab, *, as_json: bool) -> None:
 
 def _slots(slots: int, busy: list[str]) -> str:
     taken = f": {', '.join(busy)}" if busy else ""
-    return f"{len(busy)} of {slots} slot{'s' if slots > 1 else ''} taken{taken}."
+    return f"{len(busy)} of {counted(slots, 'slot')} taken{taken}."
 
 
 def _document(lab: Lab) -> dict[str, Any]:

@@ -98,11 +98,11 @@ def score_of(config: RunConfig, total: np.ndarray, lens: Lens) -> float:
     return mean_iou(total, lens) if config.data.tells_terrain else math.nan
 
 
-FindRun = Callable[[str], RunRecord | None]
+FindById = Callable[[str], RunRecord | None]
 
 
 def group_runs(
-    runs: Sequence[RunRecord], totals: Mapping[str, np.ndarray], split: Split, find_run: FindRun
+    runs: Sequence[RunRecord], totals: Mapping[str, np.ndarray], split: Split, find_by_id: FindById
 ) -> list[RunGroup]:
     """Completed runs by fingerprint, and each stopped run alone; oldest group first.
 
@@ -112,28 +112,28 @@ def group_runs(
     Args:
         runs: newest first.
         totals: confusion matrix of each run, summed over the split, by id.
-        find_run: gives the members of combinations.
+        find_by_id: gives the members of combinations.
     """
     members: defaultdict[str, dict[Hashable, RunRecord]] = defaultdict(dict)
     for run in reversed(runs):
         key = run.fingerprint if run.status is RunStatus.COMPLETED else run.id
-        members[key][_what_repeats(run, find_run)] = run
+        members[key][_what_repeats(run, find_by_id)] = run
     return [_group(key, tuple(repeats.values()), totals, split) for key, repeats in members.items()]
 
 
-def _what_repeats(run: RunRecord, find_run: FindRun) -> Hashable:
+def _what_repeats(run: RunRecord, find_by_id: FindById) -> Hashable:
     """Runs of one configuration that are alike in this are copies of each other."""
     combination, train = run.config.combine, run.config.train
     if combination.is_on:
-        members = [_member(run_id, find_run) for run_id in combination.members]
+        members = [_member(run_id, find_by_id) for run_id in combination.members]
         return tuple(members if combination.rule == "two_stage" else sorted(members, key=repr))
     return train.seed, run.config.data.fold, None if train.deterministic else run.id
 
 
-def _member(run_id: str, find_run: FindRun) -> Hashable:
+def _member(run_id: str, find_by_id: FindById) -> Hashable:
     """What a member is, whatever its id; one that was deleted is like no other."""
-    run = find_run(run_id)
-    return run_id if run is None else (run.fingerprint, _what_repeats(run, find_run))
+    run = find_by_id(run_id)
+    return run_id if run is None else (run.fingerprint, _what_repeats(run, find_by_id))
 
 
 def _group(key: str, runs: tuple[RunRecord, ...], totals: Mapping[str, np.ndarray], split: Split) -> RunGroup:

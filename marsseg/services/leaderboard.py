@@ -146,7 +146,7 @@ def _ranked(lab: Lab, query: LeaderboardQuery, version: int) -> Leaderboard:
     ]
     dataset = _dataset(lab, query, runs)
     ranked_runs = [run for run in runs if run.dataset_name == dataset]
-    groups = group_runs(ranked_runs, totals, query.split, lab.store.find_run)
+    groups = group_runs(ranked_runs, totals, query.split, lab.store.find_by_id)
     if not groups:
         return Leaderboard(query, dataset, None, (), (), version)
     baseline = _baseline(query, groups)

@@ -141,8 +141,8 @@ class RowReader:
         groups: dict[tuple[Split, Decoding], RunGroup] = {}
         for (split, decoding), totals in self._totals.items():
             scored = [run for run in runs if run.id in totals]
-            for group in group_runs(scored, totals, split, self._lab.store.find_run):  # one: they share a key
-                groups[split, decoding] = group
+            for one in group_runs(scored, totals, split, self._lab.store.find_by_id):  # they share a key
+                groups[split, decoding] = one
         counted = {run.id: run for group in groups.values() for run in group.runs}
         done = {(run.seed, run.config.data.fold) for run in counted.values()}
         example = (planned or runs)[0]

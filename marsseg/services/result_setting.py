@@ -66,9 +66,9 @@ def results_command(results: StudyResults, out: str) -> str:
 
 def _sentence(results: StudyResults, runs: list[RunRecord]) -> str:
     what = "The ladder of the origin report" if results.rungs else "A study"
-    rows = "1 configuration" if len(results.rows) == 1 else f"{len(results.rows)} configurations"
     minutes = sum(run.train_seconds or 0 for run in runs) / 60
-    return f"{what}: {rows}, {counted(len(runs), 'run')} with scores, {minutes:.0f} min of training in all."
+    rows, scored = counted(len(results.rows), "configuration"), counted(len(runs), "run")
+    return f"{what}: {rows}, {scored} with scores, {minutes:.0f} min of training in all."
 
 
 def _dataset(results: StudyResults) -> str:

@@ -135,8 +135,7 @@ def run_details(lab: Lab, run_id: str) -> RunDetails:
 
 def find_members(lab: Lab, run: RunRecord) -> dict[str, RunRecord | None]:
     """The runs that a combination is made of, by id; None for one that was deleted."""
-    found = {member: lab.store.find_run(member) for member in run.config.combine.members}
-    return {key: member if member and member.id == key else None for key, member in found.items()}
+    return {member: lab.store.find_by_id(member) for member in run.config.combine.members}
 
 
 def read_previews(lab: Lab, run: RunRecord) -> Previews | None:

@@ -8,6 +8,7 @@ from marsseg.execution.control import slots_in_use
 from marsseg.execution.devices import list_gpus, slot_count
 from marsseg.services.lab import Lab
 from marsseg.store.records import ACTIVE, RunRecord
+from marsseg.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Waiting:
         """What it waits for, for people; empty when it starts at once."""
         if self.starts_at_once:
             return ""
-        queued = f"{_runs(self.ahead)} ahead in the queue" if self.ahead else ""
+        queued = f"{counted(self.ahead, 'run')} ahead in the queue" if self.ahead else ""
         if self.paused:
             return f"Waits: the queue is paused{f', with {queued}' if queued else ''}."
         if len(self.active) < self.slots:
@@ -73,7 +74,3 @@ def waiting_for(lab: Lab, run_id: str) -> str:
     if run_id not in queued:
         return ""
     return replace(waiting(lab), ahead=queued.index(run_id)).sentence()
-
-
-def _runs(count: int) -> str:
-    return f"{count} run{'s' if count != 1 else ''}"

@@ -15,6 +15,7 @@ from marsseg.store.converters import dataset_record, study_record
 from marsseg.store.records import DatasetRecord, StudyRecord
 from marsseg.store.tables import DatasetRow, RunRow, StudyRow
 from marsseg.store.texts import storable, tidy_name
+from marsseg.wording import counted
 
 _ID_DIGITS = 9  # more cannot be an id, and would not fit the column
 _PREFIX_LENGTH = 4
@@ -123,7 +124,7 @@ class DatasetStore(StorePart):
             row = _get_row(session, dataset_id)
             runs = session.scalars(select(RunRow.id).where(RunRow.dataset_id == dataset_id)).all()
             if runs:
-                users = f"{len(runs)} run{'s' if len(runs) > 1 else ''} ({shorten(runs)})"
+                users = f"{counted(len(runs), 'run')} ({shorten(runs)})"
                 raise StateError(f"Dataset {row.name!r} is used by {users}; delete first what uses it.")
             session.delete(row)
             self._add_event(session, "dataset removed", f"Dataset “{row.name}” removed.")

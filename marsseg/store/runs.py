@@ -88,6 +88,11 @@ class RunTable(StorePart):
                     return found[0]
         return None
 
+    def find_by_id(self, run_id: str) -> RunRecord | None:
+        """The run of exactly this id, whatever other runs are named."""
+        with self._database.read() as session:
+            return next(iter(run_records(session, select_runs().where(RunRow.id == run_id))), None)
+
     def get_run(self, key: str) -> RunRecord:
         """Like `find_run`.
 

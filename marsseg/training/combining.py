@@ -25,6 +25,7 @@ from marsseg.training.merging import Member, Rule, merge_networks, read_member
 from marsseg.training.provenance import collect_provenance
 from marsseg.training.reporting import StopFlag, StoreReporter, persist
 from marsseg.training.signature import INPUT_NAME, export_metadata
+from marsseg.wording import counted
 
 BATCH = 16
 MODEL = "model.onnx"
@@ -93,10 +94,10 @@ class Combiner:
         for split in judged:
             self._judge(split, Tiles(arrays.images, arrays.masks, splits[split], standardizer), step)
         note = "" if "validation" in judged else "; its members were validated on different tiles"
-        return f"combined {len(parts)} run{'s' if len(parts) > 1 else ''}{note}"
+        return f"combined {counted(len(parts), 'run')}{note}"
 
     def _read_part(self, run_id: str) -> Part:
-        run = self._store.find_run(run_id)
+        run = self._store.find_by_id(run_id)
         if run is None:
             raise MemberError(f"run {run_id}, which is to be combined, is not in the lab any more")
         if not run.status.ended_well:

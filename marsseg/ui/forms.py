@@ -24,6 +24,7 @@ from marsseg.ui.form_state import (
     set_form,
 )
 from marsseg.ui.widgets import FieldContext, part_name, render_widget
+from marsseg.wording import counted
 
 __all__ = [
     "changed_paths",
@@ -149,7 +150,7 @@ def _reset_button(form: str) -> None:
     changes = len(changed_paths(form))
     name = form_base_name(form)
     st.button(
-        f"Undo {changes} change{'s' if changes > 1 else ''}" if changes else "No changes",
+        f"Undo {counted(changes, 'change')}" if changes else "No changes",
         key=keys.form_reset(form),
         icon=":material/undo:",
         type="tertiary",

@@ -11,6 +11,7 @@ from marsseg.errors import NotFoundError
 from marsseg.ui import formats, keys, run_picks, text
 from marsseg.ui.run_combine import render_combine
 from marsseg.ui.run_uses import RunUses, Use
+from marsseg.wording import counted
 
 if TYPE_CHECKING:
     from marsseg.services import Deletion
@@ -58,17 +59,17 @@ def render_deletion(plan: Callable[[Sequence[str]], Deletion], delete: Use) -> N
     except NotFoundError:  # gone already, by another hand
         _close()
         return
-    title = f"Delete {_runs(len(deletion.runs))}?"
+    title = f"Delete {counted(len(deletion.runs), 'run')}?"
     st.dialog(title, icon=":material/delete_forever:", on_dismiss=_close)(_question)(deletion, delete)
 
 
 def _question(deletion: Deletion, delete: Use) -> None:
     ids = [run.id for run in deletion.runs]
     st.markdown(_named(deletion.runs))
-    files = f"{formats.count(deletion.files)} file{'s' if deletion.files != 1 else ''}"
     st.markdown(
-        f"{_scores(deletion)} {files}, {formats.size(deletion.bytes)}: logs, checkpoints, masks and exported "
-        "networks. This cannot be undone; archiving only puts runs out of sight."
+        f"{_scores(deletion)} {counted(deletion.files, 'file')}, {formats.size(deletion.bytes)}: logs, "
+        "checkpoints, masks and exported networks. This cannot be undone; archiving "
+        "only puts runs out of sight."
     )
     if deletion.combinations:
         st.markdown(f":orange[:material/warning:] {deletion.consequence}")
@@ -76,14 +77,14 @@ def _question(deletion: Deletion, delete: Use) -> None:
 
     def confirm() -> None:
         _close()
-        if delete(ids, done=f"Deleted {_runs(len(ids))}."):
+        if delete(ids, done=f"Deleted {counted(len(ids), 'run')}."):
             run_picks.forget(ids)
 
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Keep", key=keys.runs_button("keep"), on_click=_close):
             st.rerun()
         if st.button(
-            f"Delete {_runs(len(ids))}", key=keys.runs_button("delete_for_good"),
+            f"Delete {counted(len(ids), 'run')}", key=keys.runs_button("delete_for_good"),
             icon=":material/delete_forever:", on_click=confirm,
         ):  # fmt: skip
             st.rerun()
@@ -101,7 +102,7 @@ def _scores(deletion: Deletion) -> str:
         return "No scores go with that." if len(deletion.runs) == 1 else "None of them has scores."
     if len(deletion.runs) == 1:
         return "Its scores leave the leaderboard."
-    return f"The scores of {_runs(deletion.scored)} leave the leaderboard."
+    return f"The scores of {counted(deletion.scored, 'run')} leave the leaderboard."
 
 
 def _close() -> None:
@@ -130,7 +131,8 @@ def _tag(ids: Sequence[str], tags: Sequence[str], uses: RunUses) -> None:
             "Tags to add", tags, key=keys.RUNS_NEW_TAGS, accept_new_options=True, width=300,
             placeholder="Choose or type a new one",
         )  # fmt: skip
-        st.button(f"Add to {_runs(len(ids))}", key=keys.runs_button("tag"), on_click=add, disabled=not chosen)
+        label = f"Add to {counted(len(ids), 'run')}"
+        st.button(label, key=keys.runs_button("tag"), on_click=add, disabled=not chosen)
 
 
 def _archive(runs: Sequence[RunRecord], uses: RunUses) -> None:
@@ -144,7 +146,3 @@ def _archive(runs: Sequence[RunRecord], uses: RunUses) -> None:
         kwargs={"archived": not back},
         help="Puts runs out of sight, here and on the leaderboard; nothing is deleted." if not back else None,
     )
-
-
-def _runs(count: int) -> str:
-    return f"{count} run{'s' if count != 1 else ''}"

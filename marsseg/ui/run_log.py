@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from marsseg.ui import formats, keys
+from marsseg.wording import counted
 
 SHOWN_BYTES = 30_000
 SEARCHED_BYTES = 2_000_000
@@ -49,7 +50,7 @@ def _found(size: int, read: Callable[..., str], words: str) -> None:
     if size > SEARCHED_BYTES:
         where = f"the last {formats.size(SEARCHED_BYTES)} of {formats.size(size)}"
     many = f", the last {_MOST_FOUND} shown" if len(lines) > _MOST_FOUND else ""
-    st.caption(f"{formats.count(len(lines))} line{'s' if len(lines) != 1 else ''}{many}. Searched {where}.")
+    st.caption(f"{counted(len(lines), 'line')}{many}. Searched {where}.")
 
 
 def _download(size: int, read: Callable[..., str]) -> None:

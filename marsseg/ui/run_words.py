@@ -120,8 +120,8 @@ def share_words(share: RunShare) -> str:
         where = f"Trains on one of {len(share.gpus)} GPUs: {names}"
         where = where if len(share.gpus) > 1 else f"Trains on the GPU, {names}"
     else:
-        where = f"Trains on {share.threads} of {share.cores} CPU core{'s' if share.cores > 1 else ''}"
-    return f"{where}; {share.slots} run{'s' if share.slots > 1 else ''} at a time."
+        where = f"Trains on {share.threads} of {counted(share.cores, 'CPU core')}"
+    return f"{where}; {counted(share.slots, 'run')} at a time."
 
 
 def remedy(reason: str) -> Remedy:

@@ -82,6 +82,19 @@ def test_ambiguous_keys_list_the_matches(store: RunStore, dataset: DatasetRecord
             store.find_run(key)
 
 
+def test_found_by_id_alone_whatever_others_are_named(store: RunStore, dataset: DatasetRecord) -> None:
+    gone, token = start_run(store, dataset)
+    store.finish(gone, token, RunStatus.FAILED, "For this test.")
+    store.delete_runs([gone])
+    (kept,) = queue_runs(store, dataset, ["kept"])
+    queue_runs(store, dataset, [gone, gone, kept])
+    found = store.find_by_id(kept)
+    assert found is not None
+    assert found.name == "kept"
+    for key in (gone, kept[:9], kept.upper(), "kept", "", "\0"):
+        assert store.find_by_id(key) is None, key
+
+
 def test_listed_newest_first_even_when_the_clock_goes_back(
     store: RunStore, dataset: DatasetRecord, clock: Clock
 ) -> None:
