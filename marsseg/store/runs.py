@@ -91,7 +91,7 @@ class RunTable(StorePart):
     def find_by_id(self, run_id: str) -> RunRecord | None:
         """The run of exactly this id, whatever other runs are named."""
         with self._database.read() as session:
-            return next(iter(run_records(session, select_runs().where(RunRow.id == run_id))), None)
+            return next(iter(run_records(session, select_runs().where(RunRow.id == storable(run_id)))), None)
 
     def get_run(self, key: str) -> RunRecord:
         """Like `find_run`.
