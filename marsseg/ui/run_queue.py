@@ -46,7 +46,7 @@ def render_queue(
     if not waiting.paused:
         first = run_words.waits_for(replace(waiting, ahead=0)) or "The first one starts in a moment."
         st.caption(text.markdown(first))
-    with st.container(gap="xxsmall"):
+    with st.container(gap="small"):
         for place, run in enumerate(queue[:ROWS]):
             _row(place, len(queue), run, uses)
     if len(queue) > ROWS:
@@ -113,7 +113,7 @@ def _row(place: int, length: int, run: RunRecord, uses: RunUses) -> None:
         if uses.stop(run.id):
             st.session_state[keys.QUEUE_REMOVED] = run.id
 
-    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xxsmall"):
         name = text.markdown(text.shorten(run.name, _NAME_LETTERS))
         facts = " · ".join(filter(None, [run_words.which(run), run_words.resources_text(run)]))
         line = f":gray[{place + 1}]  **{name}** :small[:gray[· {text.markdown(facts)}]]"
