@@ -54,6 +54,8 @@ if not shown.rows:
 selected = board.render_board(shown, columns, st.session_state.get(keys.BOARD_SELECTED, []))
 st.session_state[keys.BOARD_SELECTED] = selected
 runs = board_controls.representatives(shown, selected)
+if shown.caveat:
+    st.caption(shown.caveat)
 
 with st.container(horizontal=True, vertical_alignment="center"):
     if st.button(

@@ -10,7 +10,7 @@ shell.begin_page(__file__)
 lab = services.open_lab()
 
 scores = services.score_by_run(lab)
-runs = {run.id: run for run in services.list_runs(lab) if run.id in scores}
+runs = {run.id: run for run in services.list_runs(lab) if run.id in scores and run.config.data.tells_terrain}
 if not runs:
     shell.render_empty(
         "compare", "No predictions yet", "Tiles appear here once a run has ended: image, truth and masks."
@@ -23,7 +23,9 @@ if not runs:
 
 asked = state.list_from_address(keys.RUNS, allowed=runs)
 if len(asked) < len(state.list_from_address(keys.RUNS)):
-    st.warning("Some runs in the address do not exist any more, or have no masks.", icon=":material/help:")
+    st.warning(
+        "Some runs in the address do not exist any more, or have no masks of terrain.", icon=":material/help:"
+    )
 choice = mask_page.render_controls(runs, scores, asked, most=services.MAX_RUNS)
 state.to_address(keys.RUNS, choice.run_ids)
 if not choice.run_ids:

@@ -22,7 +22,7 @@ if not usable:
             st.page_link("pages/runs.py", label="Watch those under way", icon=":material/timeline:")
     st.stop()
 
-choice = segment_page.render_controls(usable, state.from_address(keys.RUN))
+choice = segment_page.render_controls(usable, state.from_address(keys.RUN), services.usual_decoding)
 picture = segment_page.render_upload()
 if picture is None:
     st.stop()
@@ -33,15 +33,15 @@ def segment(
     version: str,  # noqa: ARG001 - part of the cache key
     run_id: str,
     content: bytes,
-    frame_size: int | None,
-    match_brightness: bool | None,
+    options: services.SegmentOptions,
 ) -> services.SegmentedImage:
-    return services.segment(lab, run_id, content, frame_size=frame_size, match_brightness=match_brightness)
+    return services.segment(lab, run_id, content, options)
 
 
 try:
     version = f"{lab.settings.home} {services.get_run(lab, choice.run_id).finished_at}"
-    result = segment(version, choice.run_id, picture.content, choice.frame_size, choice.match_brightness)
+    options = services.SegmentOptions(choice.frame_size, choice.match_brightness, choice.decoding)
+    result = segment(version, choice.run_id, picture.content, options)
 except MarsSegError as error:
     shell.render_error(error)
     st.stop()

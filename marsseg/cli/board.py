@@ -56,6 +56,8 @@ def _print_board(board: Leaderboard) -> None:
     columns = ["#", "Name", *numbers[1:], *basis, "ID"]
     rows = [_cells(rank, row, basis=board.has_folds) for rank, row in enumerate(board.rows, start=1)]
     print_table(columns, rows, right=numbers)
+    if board.caveat:
+        inform(board.caveat)
     if board.has_other_tiles:
         inform("Where another split was used, Δ is over the tiles that the row shares with the baseline.")
 

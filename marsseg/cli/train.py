@@ -58,6 +58,7 @@ def train(
     wishes = services.Wishes(priority, threads, note, tuple(tag or ()))
     if two_stages:
         stages = services.submit_two_stages(lab, chosen, name=name or title or "", wishes=wishes)
+        inform(services.TWO_STAGES_UNSEEN)
         if note := services.weighs_background_once(chosen):
             inform(note)
         started(lab, stages.combined, wait=wait, as_json=as_json)

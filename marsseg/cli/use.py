@@ -12,6 +12,7 @@ from marsseg.classes import CLASS_NAMES
 from marsseg.cli.output import JsonOption, complain, inform, print_json, print_table, progress_bar
 from marsseg.cli.text import percent
 from marsseg.errors import ImageError
+from marsseg.metrics import Decoding
 from marsseg.wording import counted
 
 if TYPE_CHECKING:
@@ -36,6 +37,13 @@ def segment(
         ),
     ] = None,
     *,
+    decoding: Annotated[
+        Decoding | None,
+        typer.Option(
+            help="terrain_only gives each pixel a terrain class, argmax may also say background; by default "
+            "argmax for two combined stages, else terrain_only."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Segment images into STEM_mask.png (pixel value = class) and STEM_overlay.png."""
@@ -44,13 +52,12 @@ def segment(
     _refuse_equal_stems(images)
     lab = services.open_lab()
     services.require_model(lab, run)
+    options = services.SegmentOptions(frame_size, match_brightness, decoding)
     done: list[dict[str, Any]] = []
     refused: list[ImageError] = []
     for image in images:
         try:
-            result, mask, overlay = services.segment_file(
-                lab, run, image, out, frame_size=frame_size, match_brightness=match_brightness
-            )
+            result, mask, overlay = services.segment_file(lab, run, image, out, options)
         except ImageError as error:  # the other images are none the worse for it
             refused.append(error)
             complain(f"{image}: {error}")
@@ -72,6 +79,10 @@ def submission(
     dataset: Annotated[
         str | None, typer.Option(help="Dataset with test images; the run's own by default.")
     ] = None,
+    decoding: Annotated[
+        Decoding,
+        typer.Option(help="terrain_only, as the course scores it, or argmax, which may also say background."),
+    ] = "terrain_only",
     as_json: JsonOption = False,
 ) -> None:
     """Write predictions of the unlabelled test tiles: id, then the class of each pixel, row by row."""
@@ -79,7 +90,7 @@ def submission(
 
     lab = services.open_lab()
     with progress_bar() as progress:
-        rows = services.write_submission(lab, run, out, dataset=dataset, progress=progress)
+        rows = services.write_submission(lab, run, out, dataset=dataset, decoding=decoding, progress=progress)
     if as_json:
         print_json({"run": services.get_run(lab, run).id, "file": str(out), "rows": rows})
     else:
@@ -111,4 +122,5 @@ def _document(image: Path, mask: Path, overlay: Path, result: SegmentedImage) ->
         "seconds": result.seconds,
         "working_size": list(result.working_size),
         "brightness_matched": result.matched,
+        "decoding": result.decoding,
     }

@@ -26,6 +26,13 @@ def receptive_field(config: ModelConfig) -> int:
     return max(widths)
 
 
+def summarises_tile(config: ModelConfig) -> bool:
+    """Whether every logit also depends on means over the whole tile, however far away."""
+    squeezes = config.squeeze_excite and config.se_kind != "spatial"
+    has_pyramid = config.architecture == "deeplabv3plus" or config.bottleneck != "none"
+    return squeezes or has_pyramid or config.normalization == "group"
+
+
 def _from_logits(config: ModelConfig, row: int) -> Span:
     span = (row, row)
     if config.architecture == "unet":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from marsseg.classes import N_CLASSES, TILE_HEIGHT, TILE_WIDTH
 from marsseg.config.anatomy import decoder_levels, deepest, filters_at, level_name
 from marsseg.config.model import ModelConfig
-from marsseg.config.receptive import receptive_field
+from marsseg.config.receptive import receptive_field, summarises_tile
 from marsseg.config.stages import count_decoder, count_encoder, count_pyramid
 from marsseg.config.tally import Tally
 
@@ -42,14 +42,16 @@ class NetworkSize:
         parameters: trainable and not, as Keras' `count_params` gives them.
         multiply_adds: for one tile, of convolutions and dense layers; the rest is a few per cent.
         receptive_field: edge of the square of input pixels, at most, that one logit depends on by way of
-            convolutions and pooling windows. Squeeze-and-Excitation, group normalisation and the tile's mean
-            in a pyramid add a summary of the whole tile.
+            convolutions and pooling windows.
+        summarises_tile: whether Squeeze-and-Excitation, group normalisation or the tile's mean in a pyramid
+            add a summary of the whole tile.
         levels: the stages, in order.
     """
 
     parameters: int
     multiply_adds: int
     receptive_field: int
+    summarises_tile: bool
     levels: tuple[LevelSize, ...]
 
 
@@ -66,6 +68,7 @@ def network_size(config: ModelConfig, height: int = TILE_HEIGHT, width: int = TI
         parameters=sum(level.parameters for level in levels),
         multiply_adds=sum(level.multiply_adds for level in levels),
         receptive_field=receptive_field(config),
+        summarises_tile=summarises_tile(config),
         levels=tuple(levels),
     )
 

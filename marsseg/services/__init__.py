@@ -11,6 +11,7 @@ from marsseg.services.care import (
     remove_strays,
     vacuum_store,
 )
+from marsseg.services.caveats import FIRST_STAGE_ALONE, TWO_STAGES_UNSEEN
 from marsseg.services.combining import combine, shared_values
 from marsseg.services.comparing import Delta
 from marsseg.services.datasets import (
@@ -70,7 +71,6 @@ from marsseg.services.leaks import LeakPair, LeakReport, TornGroup, find_leaks
 from marsseg.services.machine import RunShare, problems_here, run_share
 from marsseg.services.masks import MAX_RUNS, MaskComparison, TileView, mask_comparison
 from marsseg.services.planning import (
-    TWO_STAGES_UNSEEN,
     PlannedRun,
     plan_ablation,
     plan_ladder,
@@ -104,7 +104,15 @@ from marsseg.services.runs import (
     score_by_run,
     wait,
 )
-from marsseg.services.segmenting import SegmentedImage, segment, segment_file, usable_runs, write_submission
+from marsseg.services.segmenting import (
+    SegmentedImage,
+    SegmentOptions,
+    segment,
+    segment_file,
+    usable_runs,
+    usual_decoding,
+    write_submission,
+)
 from marsseg.services.splits import SplitPart, split_of, split_summary
 from marsseg.services.studies import (
     TwoStages,
@@ -121,6 +129,7 @@ from marsseg.services.waiting import Waiting, waiting, waiting_for
 
 __all__ = [
     "DEMO_DATASET",
+    "FIRST_STAGE_ALONE",
     "MAX_RUNS",
     "TOGGLES",
     "TOGGLE_GROUPS",
@@ -150,6 +159,7 @@ __all__ = [
     "RunDetails",
     "RunPreview",
     "RunShare",
+    "SegmentOptions",
     "SegmentedImage",
     "SplitPart",
     "Stray",
@@ -255,6 +265,7 @@ __all__ = [
     "tag_runs",
     "timeline",
     "usable_runs",
+    "usual_decoding",
     "vacuum_store",
     "wait",
     "wait_for_import",

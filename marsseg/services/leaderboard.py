@@ -15,6 +15,7 @@ from marsseg.config import describe
 from marsseg.config.describe import FIELDS, format_value
 from marsseg.errors import NotFoundError
 from marsseg.metrics import Decoding, Lens, Split
+from marsseg.services.caveats import TWO_STAGES_UNSEEN
 from marsseg.services.combining import shared_values
 from marsseg.services.comparing import Delta, RunGroup, deltas_to, group_runs
 from marsseg.services.lab import Lab
@@ -103,6 +104,13 @@ class Leaderboard:
     def has_folds(self) -> bool:
         """Whether any row speaks of folds, so that each needs to say what its score is made of."""
         return any(row.folds is not None for row in self.rows)
+
+    @property
+    def caveat(self) -> str:
+        """What one must know to read its scores; usually nothing."""
+        blind = self.query.lens == "terrain" or self.query.decoding == "terrain_only"
+        staged = any(row.values.get("combine.rule") == "two_stage" for row in self.rows)
+        return TWO_STAGES_UNSEEN if blind and staged else ""
 
     @property
     def has_other_tiles(self) -> bool:

@@ -17,9 +17,6 @@ from marsseg.store.texts import cut_name
 
 STAGES = ("background", "terrain", "combined")
 """The runs of a two-stage approach, in the order in which they are planned."""
-TWO_STAGES_UNSEEN = (
-    "The terrain lens does not count background, so it cannot see stage one; the strict lens can."
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from marsseg.config.describe import FIELDS, format_value
 from marsseg.metrics import SPLITS, Lens, Split
 from marsseg.presets import LADDER
 from marsseg.services.board_formats import markdown_cell, markdown_table
+from marsseg.services.caveats import TWO_STAGES_UNSEEN
 from marsseg.services.ladder import changes
-from marsseg.services.planning import TWO_STAGES_UNSEEN
 from marsseg.services.result_gaps import find_gaps
 from marsseg.services.result_rows import HEADLINE, Comparison, ResultRow
 from marsseg.services.result_setting import repeat_commands, results_command, setting

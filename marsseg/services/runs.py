@@ -14,6 +14,7 @@ import numpy as np
 from marsseg.data.arrays import open_arrays
 from marsseg.errors import RunFailedError, StateError
 from marsseg.execution import launch
+from marsseg.services.caveats import caveat
 from marsseg.services.comparing import score_of
 from marsseg.services.files import read_array
 from marsseg.services.lab import Lab, revive
@@ -53,6 +54,7 @@ class RunDetails:
 
     Args:
         members: what it is made of, see `find_members`.
+        caveat: what one must know to read its scores; usually nothing.
     """
 
     run: RunRecord
@@ -60,6 +62,7 @@ class RunDetails:
     events: tuple[EventRecord, ...]
     has_model: bool
     members: dict[str, RunRecord | None]
+    caveat: str = ""
 
 
 def list_runs(
@@ -130,6 +133,7 @@ def run_details(lab: Lab, run_id: str) -> RunDetails:
         events=tuple(lab.store.list_events(run_id=run.id)),
         has_model=model_path(lab, run.id).is_file(),
         members=find_members(lab, run),
+        caveat=caveat(run.config),
     )
 
 

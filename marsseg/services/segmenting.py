@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 import numpy as np
 
 from marsseg.classes import N_CLASSES
-from marsseg.errors import DatasetError, ImageError
+from marsseg.errors import DatasetError, ImageError, StateError
 from marsseg.services.comparing import score_of
 from marsseg.services.datasets import dataset_tiles
 from marsseg.services.lab import DEMO_DATASET, Lab
@@ -21,9 +21,28 @@ from marsseg.services.runs import model_path, require_model
 from marsseg.store.records import ENDED_WELL, RunRecord
 
 if TYPE_CHECKING:
+    from marsseg.config import RunConfig
     from marsseg.inference.predictor import Predictor
+    from marsseg.metrics import Decoding
 
 _BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentOptions:
+    """How to segment; None leaves it to the run and the image.
+
+    Args:
+        frame_size: side in pixels that a rover frame had when the training tiles were cut from it; None for
+            what the run's dataset says.
+        match_brightness: give the image the brightness and contrast of the training tiles first; None does
+            so only where it is far brighter or darker than they are.
+        decoding: which classes may be chosen; None for `usual_decoding`.
+    """
+
+    frame_size: int | None = None
+    match_brightness: bool | None = None
+    decoding: Decoding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +60,7 @@ class SegmentedImage:
         trained_gray: brightness of the tiles that the network was trained on, 0–255.
         far_off: whether these differ so much that the network is out of its depth.
         matched: whether brightness and contrast were matched to those of the tiles.
+        decoding: which classes could be chosen.
     """
 
     run: RunRecord
@@ -54,6 +74,7 @@ class SegmentedImage:
     trained_gray: float
     far_off: bool
     matched: bool
+    decoding: Decoding
 
     @property
     def mask_png(self) -> bytes:
@@ -73,13 +94,14 @@ class SegmentedImage:
 def usable_runs(lab: Lab) -> list[tuple[RunRecord, float]]:
     """Runs with an exported network and their test score (terrain lens, terrain only), best first.
 
-    Those that learned from the built-in demo terrain come last: their scores are of another world.
+    Those that learned from the built-in demo terrain come last: their scores are of another world. First
+    stages are left out: they tell no terrain.
     """
     totals = lab.store.confusion_totals("test", "terrain_only")
     scored = [
         (run, score_of(run.config, totals[run.id], "terrain"))
         for run in lab.store.list_runs(statuses=ENDED_WELL)
-        if run.id in totals and model_path(lab, run.id).is_file()
+        if run.id in totals and run.config.data.tells_terrain and model_path(lab, run.id).is_file()
     ]
     return sorted(scored, key=_usefulness, reverse=True)
 
@@ -89,37 +111,32 @@ def _usefulness(scored: tuple[RunRecord, float]) -> tuple[bool, float]:
     return run.dataset_name != DEMO_DATASET, -1.0 if np.isnan(score) else score
 
 
-def segment(
-    lab: Lab,
-    run_id: str,
-    content: bytes,
-    *,
-    frame_size: int | None = None,
-    match_brightness: bool | None = None,
-) -> SegmentedImage:
-    """Segment one PNG, JPEG or TIFF with the network of a run.
+def usual_decoding(config: RunConfig) -> Decoding:
+    """All five classes where two stages were trained for that; else terrain only, as scores are counted."""
+    return "argmax" if config.combine.rule == "two_stage" else "terrain_only"
 
-    Args:
-        frame_size: side in pixels that a rover frame had when the training tiles were cut from it; None for
-            what the run's dataset says.
-        match_brightness: give the image the brightness and contrast of the training tiles first; None does
-            so only where it is far brighter or darker than they are.
+
+def segment(lab: Lab, run_id: str, content: bytes, options: SegmentOptions | None = None) -> SegmentedImage:
+    """Segment one PNG, JPEG or TIFF with the network of a run.
 
     Raises:
         ImageError: the content is no image, or too large.
-        StateError: the run has no exported network.
+        StateError: the run has no exported network, or tells no terrain.
     """
     # Imported here: only this needs the readers of images, and pages wait for what they import.
     from marsseg.data.images import decode_gray
     from marsseg.inference.brightness import is_far_off, levels_of
 
-    run, path = require_model(lab, run_id)
+    run, predictor = _network(lab, run_id)
+    wanted = options or SegmentOptions()
+    decoding = wanted.decoding or usual_decoding(run.config)
     image = decode_gray(content, lab.settings.limits.image_pixels)
-    predictor = _predictor(path, path.stat().st_mtime_ns)
     levels, trained = levels_of(image), predictor.facts.levels
     far_off = is_far_off(levels, trained)
-    matched = far_off if match_brightness is None else match_brightness
-    result = predictor.segment(image, frame_size=frame_size, match_brightness=matched)
+    matched = far_off if wanted.match_brightness is None else wanted.match_brightness
+    result = predictor.segment(
+        image, frame_size=wanted.frame_size, match_brightness=matched, decoding=decoding
+    )
     counts = np.bincount(result.mask.ravel(), minlength=N_CLASSES)
     return SegmentedImage(
         run=run,
@@ -133,29 +150,24 @@ def segment(
         trained_gray=trained.mean * 255,
         far_off=far_off,
         matched=matched,
+        decoding=decoding,
     )
 
 
 def segment_file(
-    lab: Lab,
-    run_id: str,
-    path: Path,
-    out: Path,
-    *,
-    frame_size: int | None = None,
-    match_brightness: bool | None = None,
+    lab: Lab, run_id: str, path: Path, out: Path, options: SegmentOptions | None = None
 ) -> tuple[SegmentedImage, Path, Path]:
     """Segment an image file into `STEM_mask.png` and `STEM_overlay.png`; returns their paths.
 
     Raises:
         ImageError: the file cannot be read or is no image.
+        StateError: the run has no exported network, or tells no terrain.
     """
-
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ImageError(f"{path} cannot be read ({error.strerror}); check the path.") from error
-    result = segment(lab, run_id, content, frame_size=frame_size, match_brightness=match_brightness)
+    result = segment(lab, run_id, content, options)
     out.mkdir(parents=True, exist_ok=True)
     mask, overlay = out / f"{path.stem}_mask.png", out / f"{path.stem}_overlay.png"
     mask.write_bytes(result.mask_png)
@@ -169,15 +181,16 @@ def write_submission(
     out: Path,
     *,
     dataset: str | None = None,
+    decoding: Decoding = "terrain_only",
     progress: Callable[[float, str], None] | None = None,
 ) -> int:
     """Write one CSV row a test tile: `id`, then its pixels' classes row by row; returns the number of tiles.
 
     Raises:
         DatasetError: the dataset has no unlabelled test tiles, or `out` is a folder.
-        StateError: the run has no exported network.
+        StateError: the run has no exported network, or tells no terrain.
     """
-    run, path = require_model(lab, run_id)
+    run, predictor = _network(lab, run_id)
     tiles = dataset_tiles(lab, dataset or run.dataset_name).test_images
     if not len(tiles):
         raise DatasetError(
@@ -185,12 +198,11 @@ def write_submission(
         )
     if out.is_dir():
         raise DatasetError(f"{out} is a folder; give the file to write, such as {out / 'submission.csv'}.")
-    predictor = _predictor(path, path.stat().st_mtime_ns)
     with _whole_file(out) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["id", *range(tiles[0].size)])
         for start in range(0, len(tiles), _BATCH):
-            masks = predictor.predict_batch(np.asarray(tiles[start : start + _BATCH]))
+            masks = predictor.predict_batch(np.asarray(tiles[start : start + _BATCH]), decoding=decoding)
             writer.writerows([start + i, *mask.ravel().tolist()] for i, mask in enumerate(masks))
             if progress:
                 progress(min(1.0, (start + _BATCH) / len(tiles)), "segmenting test tiles")
@@ -208,6 +220,16 @@ def _whole_file(out: Path) -> Iterator[TextIO]:
         partial.replace(out)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _network(lab: Lab, run_id: str) -> tuple[RunRecord, Predictor]:
+    run, path = require_model(lab, run_id)
+    if not run.config.data.tells_terrain:
+        raise StateError(
+            f"Run {run.id} ({run.name}) is a first stage: it only tells background from terrain. "
+            "Choose the run that combines it with a second stage."
+        )
+    return run, _predictor(path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=4)

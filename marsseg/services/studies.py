@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from marsseg.config import RunConfig, describe
 from marsseg.config.describe import UNCHANGED
+from marsseg.errors import ConfigError
 from marsseg.presets import get_preset
 from marsseg.services.combining import prepare_combination
 from marsseg.services.lab import DEMO_DATASET, Lab, wake
@@ -93,8 +94,12 @@ def submit_two_stages(
     Raises:
         NotFoundError: the dataset is unknown.
         DatasetError: the dataset cannot be read or split.
-        ConfigError: the name is too long.
+        ConfigError: the name is too long, or `config` asks for folds.
     """
+    if config.data.folds:
+        raise ConfigError(
+            {"data.folds": "means two stages for each fold: `study --two-stages --folds` trains them all."}
+        )
     runs = submit_study(lab, name.strip() or "Two stages", config, plan_two_stages(config), wishes)[1]
     return TwoStages(*runs)
 

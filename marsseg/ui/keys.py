@@ -163,6 +163,13 @@ SEGMENT_HELD = "segment.choice.held"
 SEGMENT_REMOVE = "segment.choice.remove"
 SEGMENT_FRAME = "segment.choice.frame"
 SEGMENT_MATCH = "segment.choice.match"
+
+
+def segment_decoding(usual: str) -> str:
+    """Which classes a mask may hold, for networks whose masks are usually decoded like this."""
+    return f"segment.choice.decoding.{usual}"
+
+
 SEGMENT_VIEWER = "segment.result.viewer"
 SEGMENT_SHARES = "segment.result.shares"
 

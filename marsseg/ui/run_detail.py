@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from marsseg.classes import BACKGROUND
 from marsseg.config import RunConfig
 from marsseg.config.describe import FIELDS, differences, format_value
 from marsseg.ui import charts, formats, keys, run_masks, text
@@ -69,14 +70,7 @@ def _curves(details: RunDetails, score: float | None) -> None:
     run_id = details.run.id
     grid = st.grid(2, min_column_width=380, gap="medium")
     with grid.cell():
-        st.markdown("**Validation IoU by class**")
-        scores = charts.iou_chart(
-            numbers,
-            [e.val_class_iou for e in epochs],
-            [e.val_terrain_miou for e in epochs],
-            best_epoch=details.run.best_epoch,
-        )
-        charts.render_curve(scores, keys.run_chart("iou", run_id))
+        _iou(details)
         _facts(details, score)
     with grid.cell():
         st.markdown("**Loss**")
@@ -85,6 +79,20 @@ def _curves(details: RunDetails, score: float | None) -> None:
         st.markdown("**Learning rate**")
         rates = charts.learning_rate_chart(numbers, [e.learning_rate for e in epochs])
         charts.render_curve(rates, keys.run_chart("rate", run_id))
+
+
+def _iou(details: RunDetails) -> None:
+    run, epochs = details.run, details.epochs
+    numbers, per_class = [e.epoch for e in epochs], [e.val_class_iou for e in epochs]
+    if run.config.data.tells_terrain:
+        st.markdown("**Validation IoU by class**")
+        means = [e.val_terrain_miou for e in epochs]
+        chart = charts.iou_chart(numbers, per_class, means, best_epoch=run.best_epoch)
+    else:
+        st.markdown("**Validation IoU of background**")
+        background = [values[BACKGROUND.index] for values in per_class]
+        chart = charts.background_iou_chart(numbers, background, best_epoch=run.best_epoch)
+    charts.render_curve(chart, keys.run_chart("iou", run.id))
 
 
 def _combination(details: RunDetails, score: float | None) -> None:
@@ -101,18 +109,25 @@ def _combination(details: RunDetails, score: float | None) -> None:
     with st.container(horizontal=True, gap="medium"):
         _test_score(score)
         st.metric("Parameters", formats.compact(details.run.parameters), width="content")
+    if details.caveat:
+        st.caption(details.caveat)
 
 
 def _facts(details: RunDetails, score: float | None) -> None:
     run, epochs = details.run, details.epochs
-    best = max(epochs, key=lambda e: e.val_terrain_miou if formats.is_known(e.val_terrain_miou) else -1.0)
-    after = f"After epoch {best.epoch}."
+    terrain = run.config.data.tells_terrain
+    scores = {e.epoch: e.val_terrain_miou if terrain else e.val_class_iou[BACKGROUND.index] for e in epochs}
+    best = max(scores, key=lambda epoch: scores[epoch] if formats.is_known(scores[epoch]) else -1.0)
+    after = f"After epoch {best}."
     with st.container(horizontal=True, gap="medium"):
-        _test_score(score)
-        st.metric("Best validation", formats.score(best.val_terrain_miou), help=after, width="content")
+        if terrain:
+            _test_score(score)
+        st.metric("Best validation", formats.score(scores[best]), help=after, width="content")
         st.metric("Parameters", formats.compact(run.parameters), width="content")
         seconds = sum(epoch.seconds for epoch in epochs)
         st.metric("Training time", formats.duration(seconds), width="content")
+    if details.caveat:
+        st.caption(details.caveat)
 
 
 def _test_score(score: float | None) -> None:

@@ -67,7 +67,11 @@ def _facts(preview: RunPreview) -> None:
         st.metric(
             "Receptive field",
             f"{size.receptive_field} px",
-            help="How far one output pixel can see.",
+            "and the tile's means" if size.summarises_tile else None,
+            delta_color="off",
+            delta_arrow="off",
+            help="How far one output pixel can see through convolutions and pooling windows. Channel "
+            "squeeze, group normalisation and pyramids add means over the whole tile.",
             width="content",
         )
     _stages(size)

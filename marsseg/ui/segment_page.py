@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from marsseg.metrics import DECODINGS
 from marsseg.ui import charts, formats, keys, state, text
 from marsseg.ui.mask_viewer import Panel, PanelRow, render_mask_grid
 
 if TYPE_CHECKING:
+    from marsseg.config import RunConfig
+    from marsseg.metrics import Decoding
     from marsseg.services import SegmentedImage
     from marsseg.store.records import RunRecord
 
@@ -21,6 +24,10 @@ _AS_TRAINED = 0
 _FRAMES = (_AS_TRAINED, 256, 512, 1024)
 _MATCHES = {"auto": "matched if far off", "always": "always matched", "never": "as it is"}
 _MATCH = {"auto": None, "always": True, "never": False}
+_DECODED = {
+    "terrain_only": "Every pixel got a terrain class: sky and rover parts, too.",
+    "argmax": "A pixel may be background, such as sky and rover parts.",
+}
 _PIXELS_SHOWN = 4_000_000
 _MAX_MEGABYTES = 400  # fifty megapixels of 16-bit colour, and some
 
@@ -40,15 +47,24 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class SegmentChoice:
-    """How to segment: `frame_size` None is that of training, `match_brightness` None where it is far off."""
+    """What a person chose: fields as those of `marsseg.services.SegmentOptions`."""
 
     run_id: str
     frame_size: int | None
     match_brightness: bool | None
+    decoding: Decoding
 
 
-def render_controls(usable: Sequence[tuple[RunRecord, float]], asked: str) -> SegmentChoice:
-    """Draw the choices and return them; the best run is chosen unless the address names another."""
+def render_controls(
+    usable: Sequence[tuple[RunRecord, float]], asked: str, usual: Callable[[RunConfig], Decoding]
+) -> SegmentChoice:
+    """Draw the choices and return them; the best run is chosen unless the address names another.
+
+    Args:
+        usable: runs with a network and their scores, best first.
+        asked: id of the run in the address, or empty.
+        usual: how the masks of a configuration are decoded as long as a person says nothing.
+    """
     names = {
         run.id: f"{formats.score(score)} on {text.shorten(run.dataset_name, 24)} · "
         f"{text.shorten(run.name, 48)} ({run.id})"
@@ -83,7 +99,15 @@ def render_controls(usable: Sequence[tuple[RunRecord, float]], asked: str) -> Se
             help="Gives the image the mean brightness and the contrast of the training tiles before the "
             "network sees it; unless told otherwise, only an image that is far brighter or darker than they.",
         )  # fmt: skip
-    return SegmentChoice(run_id, frame_size or None, _MATCH[match])
+        first = usual(next(run.config for run, _ in usable if run.id == run_id))
+        # One key for each usual answer: a choice for one kind of network is none for the other.
+        decoding = st.selectbox(
+            "Classes", sorted(DECODINGS, key=lambda word: word != first), key=keys.segment_decoding(first),
+            persist_state="session", width=220, format_func=lambda word: formats.DECODING_NAMES[word],
+            help="Terrain only: each pixel gets its likeliest terrain class. All five classes: it may be "
+            "background too, which a network can only tell if it learned that, as two stages do.",
+        )  # fmt: skip
+    return SegmentChoice(run_id, frame_size or None, _MATCH[match], decoding)
 
 
 def render_upload() -> Picture | None:
@@ -124,7 +148,7 @@ def render_result(result: SegmentedImage, stem: str) -> None:
         worked_h, worked_w = result.working_size
         st.caption(
             f"{formats.duration(result.seconds)}; the network worked on {worked_w} × {worked_h} pixels. "
-            "It always names a terrain class: sky and rover parts get one too."
+            f"{_DECODED[result.decoding]}"
         )
         st.download_button(
             "Mask PNG", lambda: result.mask_png, f"{stem}_mask.png", "image/png", type="primary",

@@ -43,6 +43,15 @@ def test_segment_writes_mask_and_overlay(
     assert Image.open(out / "rover_overlay.png").size == (128, 64)
 
 
+def test_another_decoding_may_say_background(
+    marsseg: Command, scored_run: str, picture: Path, tmp_path: Path
+) -> None:
+    common = ("segment", "--run", scored_run, picture, "--out", tmp_path, "--json")
+    assert marsseg(*common).document[0]["decoding"] == "terrain_only"
+    assert marsseg(*common, "--decoding", "argmax").document[0]["decoding"] == "argmax"
+    assert marsseg(*common, "--decoding", "best").status == 2
+
+
 def test_one_bad_image_does_not_spoil_the_others(
     marsseg: Command, scored_run: str, picture: Path, tmp_path: Path
 ) -> None:

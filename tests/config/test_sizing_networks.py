@@ -157,3 +157,33 @@ def reach(fields):
     middle = range(rows // 2 - 32, rows // 2 + 32)
     spans = [np.flatnonzero(reached[:, row]) for row in middle]
     return max(span[-1] - span[0] + 1 for span in spans)
+
+
+FAR = [
+    ({}, False),
+    ({"squeeze_excite": True, "se_kind": "spatial"}, False),
+    ({"squeeze_excite": True}, True),
+    ({"squeeze_excite": True, "se_kind": "both", "se_placement": "bottleneck"}, True),
+    ({"normalization": "group"}, True),
+    ({"bottleneck": "aspp"}, True),
+    ({"bottleneck": "pyramid_pooling"}, True),
+    ({"architecture": "deeplabv3plus", "depth": 2}, True),
+]
+
+
+@pytest.mark.parametrize(("fields", "far"), FAR, ids=str)
+def test_a_logit_depends_on_pixels_beyond_the_field_only_by_means_of_the_tile(fields, far):
+    import keras
+    import tensorflow as tf
+
+    from marsseg.training.networks import build_network
+
+    keras.utils.set_random_seed(0)
+    config = ModelConfig(**{"depth": 1, "groups": 1, "se_ratio": 1, "activation": "silu", **fields})
+    size = network_size(config)
+    rows = 2 * (size.receptive_field + 16) // 16 * 16
+    image = tf.Variable(np.random.default_rng(0).normal(size=(1, rows, 16, 1)).astype(np.float32))
+    with tf.GradientTape() as tape:
+        logit = build_network(config)(image, training=False)[0, -1, 0, 1]
+    slopes = tape.gradient(logit, image).numpy()
+    assert bool(slopes[:, : -size.receptive_field].any()) is size.summarises_tile is far

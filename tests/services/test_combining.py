@@ -160,6 +160,12 @@ def test_two_stages_are_a_study_of_three_runs(lab: Lab) -> None:
     assert lab.store.claim_next(100) is None
 
 
+def test_two_stages_of_each_fold_are_left_to_studies_before_anything_is_queued(lab: Lab) -> None:
+    with pytest.raises(ConfigError, match="study --two-stages --folds"):
+        services.submit_two_stages(lab, config(data__folds=2))
+    assert services.queue(lab) == []
+
+
 def test_manual_weights_let_the_first_stage_learn_background(lab: Lab) -> None:
     given = {"loss__class_weights__mode": "manual", "loss__class_weights__manual": (0.0, 1.0, 2.0, 3.0, 4.0)}
     stages = services.submit_two_stages(lab, config(**given))

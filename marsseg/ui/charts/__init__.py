@@ -10,6 +10,7 @@ from marsseg.ui.charts.comparison import Interval, forest_plot, score_chart
 from marsseg.ui.charts.confusion import confusion_chart
 from marsseg.ui.charts.cost import CostPoint, cost_chart
 from marsseg.ui.charts.curves import (
+    background_iou_chart,
     iou_chart,
     learning_rate_chart,
     loss_chart,
@@ -21,6 +22,7 @@ from marsseg.ui.charts.losses import focal_chart, focal_loss
 __all__ = [
     "CostPoint",
     "Interval",
+    "background_iou_chart",
     "class_share_chart",
     "class_weight_chart",
     "confusion_chart",

@@ -14,7 +14,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import ArrayLike
 
-from marsseg.classes import N_CLASSES, TERRAIN_CLASSES
+from marsseg.classes import BACKGROUND, N_CLASSES, TERRAIN_CLASSES
 from marsseg.ui.charts.base import ACCENT, GRAY, SLATE, known
 
 MEAN = "terrain mean"
@@ -109,6 +109,19 @@ def iou_chart(
     above = [] if best_epoch is None else _marked(best_epoch, "best")
     layers = [*below, *_layers(series, value, ".3f", few=len(epochs) <= _MANY), *above]
     return Curve(_spec(layers, _HEIGHT + 40), _columns(epochs, series), "Validation IoU by epoch")
+
+
+def background_iou_chart(
+    epochs: Sequence[int], iou: Sequence[float | None], *, best_epoch: int | None = None
+) -> Curve:
+    """Validation IoU of background by epoch: what a first stage is chosen by."""
+    series = [_Series(BACKGROUND.name, iou, SLATE)]
+    value = {"title": "IoU", "scale": {"domain": [0, 1]}}
+    above = [] if best_epoch is None else _marked(best_epoch, "best")
+    layers = [*_layers(series, value, ".3f", few=len(epochs) <= _MANY), *above]
+    return Curve(
+        _spec(layers, _HEIGHT + 40), _columns(epochs, series), "Validation IoU of background by epoch"
+    )
 
 
 def learning_rate_chart(epochs: Sequence[int], learning_rate: Sequence[float | None]) -> Curve:
