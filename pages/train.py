@@ -50,7 +50,7 @@ if st.session_state.pop(keys.TRAIN_STARTED, False):
 with summary, st.container(border=True):
     st.subheader("What you are about to run")
     if wrong := here | problems:
-        forms.render_problem(f"{len(wrong)} of the fields cannot work yet; mend the marked ones.")
+        forms.render_problem_count(len(wrong))
     forms.render_field("name", placeholder=forms.usual_name(config) if config is not None else None)
     repeats, priority = run_preview.render_wishes()
     preview = found = None

@@ -53,7 +53,7 @@ def _print_board(board: Leaderboard) -> None:
     inform(" · ".join(f"{title.lower()} {value}" for title, value in board_context(board).items()))
     numbers = ["#", "Mean IoU", "n", "Δ points", *CLASS_NAMES, "Parameters", "Time"]
     basis = ["Scored over"] if board.has_folds else []
-    columns = ["#", "Name", *numbers[1:], *basis, "ID"]
+    columns = ["#", "What differs", *numbers[1:], *basis, "ID"]
     rows = [_cells(rank, row, basis=board.has_folds) for rank, row in enumerate(board.rows, start=1)]
     print_table(columns, rows, right=numbers)
     if board.caveat:

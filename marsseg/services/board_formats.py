@@ -53,7 +53,7 @@ def board_columns(board: Leaderboard) -> list[str]:
     basis = ["Scored over"] if board.has_folds else []
     shared = ["Δ tiles"] if board.has_other_tiles else []
     scores = ["Mean IoU", "sd", "n", *basis, "Δ", "Δ low", "Δ high", *shared, *classes]
-    return ["Rank", "Name", *scores, *toggles, "Parameters", "Seconds", "Runs"]
+    return ["Rank", "What differs", *scores, *toggles, "Parameters", "Seconds", "Runs"]
 
 
 def board_context(board: Leaderboard) -> dict[str, str]:

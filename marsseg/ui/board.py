@@ -35,6 +35,8 @@ _OTHER_TILES = (
 )
 _ROW_HEIGHT = 35
 _NAME_WIDTH = 250
+_LETTER_WIDTH = 6
+_CELL_PADDING = 20
 _BASELINE_STYLE = "background-color: rgba(200, 94, 48, 0.14); font-weight: 600"
 
 
@@ -167,11 +169,17 @@ def _column_config(board: Leaderboard) -> dict[str, Any]:
         "Parameters": number(format="localized"),
         "Minutes": number(format="%.1f", help="Mean training time"),
         "n": number(width=36, help="Scores averaged: repeats with other seeds, or folds that are not pooled"),
-        BASIS: st.column_config.TextColumn(help=_BASIS_HELP),
+        BASIS: st.column_config.TextColumn(width=_basis_width(board), help=_BASIS_HELP),
     }
     config |= {FIELDS[path].ui.label: _toggle_column(path, board.toggles) for path in board.toggles}
     config |= {each.name: number(each.name.capitalize(), format="%.3f") for each in CLASSES}
     return config
+
+
+def _basis_width(board: Leaderboard) -> int:
+    """Wide enough for every row: left to itself, the table looks at a few of them."""
+    letters = max(map(len, (BASIS, *(row.basis for row in board.rows))))
+    return letters * _LETTER_WIDTH + _CELL_PADDING
 
 
 def _toggle_column(path: str, toggles: Sequence[str]) -> Any:

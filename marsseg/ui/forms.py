@@ -34,6 +34,7 @@ __all__ = [
     "render_field",
     "render_form",
     "render_problem",
+    "render_problem_count",
     "render_section",
     "reset_form",
     "set_fields",
@@ -107,6 +108,14 @@ def render_problem(sentence: str) -> None:
     st.markdown(f":red[:material/error: {text.markdown(sentence)}]")
 
 
+def render_problem_count(count: int) -> None:
+    """How many fields have to be mended, away from the fields themselves."""
+    if count == 1:
+        render_problem("One field cannot work yet; mend the marked one.")
+    else:
+        render_problem(f"{count} fields cannot work yet; mend the marked ones.")
+
+
 def _render_section(
     section: str,
     form: str,
@@ -136,6 +145,7 @@ def _section_switch(form: str, problems: Mapping[str, str]) -> str:
             required=True,
             label_visibility="collapsed",
             persist_state="session",
+            wrap=True,
         )
         _reset_button(form)
     return str(st.session_state[key])

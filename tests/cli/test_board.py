@@ -47,11 +47,13 @@ def test_the_table_reads_in_points(marsseg: Command, two_runs: tuple[str, str]) 
     answer = marsseg("leaderboard")
     assert f"{100 * (iou(0.9) - iou(0.8)):+.1f}" in answer.out
     assert "+residual" in answer.out
+    assert answer.out.split()[:4] == ["#", "What", "differs", "Mean"]
     assert "split test · lens terrain · decoding terrain_only · baseline a run" in answer.err
 
 
 def test_csv_has_a_row_a_configuration(marsseg: Command, two_runs: tuple[str, str]) -> None:
     rows = list(csv.DictReader(io.StringIO(marsseg("leaderboard", "--format", "csv").out)))
+    assert [row["What differs"] for row in rows] == ["+residual", "a run"]
     assert [float(row["Mean IoU"]) for row in rows] == pytest.approx([iou(0.9), iou(0.8)], abs=1e-4)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 
 import pandas as pd
 import pyarrow as pa
@@ -55,6 +56,14 @@ def test_folds_are_one_row_that_says_how_it_was_scored(lab: Lab) -> None:
     app.get_by_key(keys.SPLIT).set_value("test").run()
     assert list(table(app)["Scored over"]) == ["mean ± sd over 3 folds"]
     assert list(table(app)["n"]) == [3]
+
+
+def test_how_folds_were_scored_is_read_whole(lab: Lab) -> None:
+    for fold in range(2):
+        finish_run(lab, config(data__folds=3, data__fold=fold))
+    app = open_page("leaderboard", split="validation")
+    width = json.loads(app.dataframe[0].proto.columns)["Scored over"]["width"]
+    assert width >= 6 * len("2 of 3 folds pooled")
 
 
 def test_a_row_with_another_split_says_on_how_few_tiles_it_is_compared(lab: Lab) -> None:

@@ -139,13 +139,13 @@ def test_all_that_cannot_work_is_marked_at_once(form: AppTest, monkeypatch: pyte
     monkeypatch.setattr("marsseg.services.machine.list_gpus", lambda: ())
     enter(form, "train.mixed_precision", True)
     assert "Mixed precision: works on a GPU only" in sentences(form).replace("\\", "")
-    assert "1 of the fields cannot work yet" in sentences(form)
+    assert "One field cannot work yet; mend the marked one." in sentences(form)
     assert not form.error
     for path, value in {"schedule": "cosine", "warmup_epochs": 500, "xla": True}.items():
         enter(form, f"train.{path}", value)
     for label in ("Mixed precision", "Warm-up", "XLA"):
         assert f"{label}: " in sentences(form).replace("\\", "")
-    assert "3 of the fields cannot work yet" in sentences(form)
+    assert "3 fields cannot work yet; mend the marked ones." in sentences(form)
     assert button(form, "Start").disabled
 
 

@@ -234,9 +234,9 @@ def test_a_name_is_never_a_spreadsheet_formula(lab: Lab) -> None:
     finish_run(lab, config(model__residual=True))
     text = services.leaderboard_text(_board(lab), "csv")
     table = list(csv.DictReader(io.StringIO(text)))
-    guarded = [row["Name"].startswith("'") for row in table]
+    guarded = [row["What differs"].startswith("'") for row in table]
     assert guarded.count(True) == 4
-    assert "+residual" in [row["Name"].split(",")[0] for row in table]
+    assert "+residual" in [row["What differs"].split(",")[0] for row in table]
     assert not any(row["Δ"].startswith("'") for row in table)
 
 

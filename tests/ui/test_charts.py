@@ -77,6 +77,7 @@ def test_the_forest_plot_counts_in_points_around_a_zero_line():
     assert figure.data[0].x[0] == pytest.approx(61.0)
     (line,) = figure.layout.shapes
     assert line.x0 == line.x1 == 0
+    assert figure.layout.xaxis.title.text == "Δ points of mean IoU"  # a longer one is cut on a phone
 
 
 def test_class_bars_stand_in_class_order_and_colour():

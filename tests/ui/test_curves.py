@@ -75,6 +75,18 @@ def test_the_best_epoch_is_marked_once():
     assert len(iou(3).spec["layer"]) == len(iou(3, best_epoch=2).spec["layer"]) - 2
 
 
+def test_the_word_at_the_best_epoch_turns_round_where_the_left_edge_would_cut_it():
+    mark = iou(3, best_epoch=1).spec["layer"][-1]["mark"]
+    sides = [mark[name]["expr"].split(" ? ") for name in ("align", "dx")]
+    assert [condition for condition, _ in sides] == ["scale('x', datum.epoch) < 40"] * 2
+    assert [answer for _, answer in sides] == ["'left' : 'right'", "5 : -5"]
+
+
+def test_the_legend_wraps_before_its_last_names_are_cut():
+    looks = iou(3).spec["layer"][2]["encoding"]
+    assert {looks[name]["legend"]["columns"] for name in ("color", "strokeDash")} == {3}
+
+
 def test_the_learning_rate_is_drawn_in_steps_with_a_tick_at_each_rate():
     spec = charts.learning_rate_chart([1, 2, 3], [1e-4, 1e-4, 5e-5]).spec
     assert spec["layer"][0]["mark"]["interpolate"] == "step-after"

@@ -204,6 +204,10 @@ def test_a_wrong_value_is_told_beside_its_field_and_on_its_section(app):
     assert [":red" in option for option in sections.options] == [True, False, False, False, False]
 
 
+def test_sections_wrap_where_they_do_not_fit_in_a_row(app):
+    assert app.get_by_key(keys.form_section("train")).proto.wrap
+
+
 def test_out_of_range_reaches_the_configuration_not_the_browser(app):
     go_to(app, "train")
     widget(app, "train.learning_rate").set_value(-1.0).run()

@@ -73,7 +73,7 @@ def forest_plot(rows: Sequence[Interval], *, baseline: str) -> go.Figure:
             hovertemplate=_HOVER,
         )
     )
-    figure.update_xaxes(title="points of mean IoU more or less than the baseline", tickformat="~g")
+    figure.update_xaxes(title="Δ points of mean IoU", tickformat="~g")
     return figure
 
 

@@ -19,8 +19,11 @@ from marsseg.ui.charts.base import ACCENT, GRAY, SLATE, known
 
 MEAN = "terrain mean"
 _HEIGHT = 280
+_LEGEND_COLUMNS = 3
+"""So few that their names are whole on a phone."""
 _MANY = 30
 """Epochs beyond which points would hide the line."""
+_WORD_WIDTH = 40
 _DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (8, 3), (2, 3), (8, 3, 2, 3), (12, 4))
 _ZOOM = {
     "name": "zoom",
@@ -108,7 +111,7 @@ def iou_chart(
     below = [_under([terrain.name for terrain in TERRAIN_CLASSES], GRAY), _under([MEAN], SLATE)]
     above = [] if best_epoch is None else _marked(best_epoch, "best")
     layers = [*below, *_layers(series, value, ".3f", few=len(epochs) <= _MANY), *above]
-    return Curve(_spec(layers, _HEIGHT + 40), _columns(epochs, series), "Validation IoU by epoch")
+    return Curve(_spec(layers, _HEIGHT + 60), _columns(epochs, series), "Validation IoU by epoch")
 
 
 def background_iou_chart(
@@ -204,6 +207,7 @@ def _looks(series: Sequence[_Series]) -> dict[str, Any]:
     names = [each.name for each in series]
     legend = {
         "orient": "top",
+        "columns": _LEGEND_COLUMNS,
         "title": None,
         "symbolType": "stroke",
         "symbolSize": 400,
@@ -265,10 +269,18 @@ def _tooltip(field: str, title: str, number: str) -> dict[str, Any]:
 
 
 def _marked(epoch: int, label: str) -> list[dict[str, Any]]:
-    """A dotted vertical line with a word at its top."""
+    """A dotted vertical line with a word at its top, on the side that has room for it."""
+    is_near_left = f"scale('x', datum.epoch) < {_WORD_WIDTH}"
     once = {"values": [{"epoch": epoch}]}
     x = {"field": "epoch", "type": "quantitative"}
-    word = {"type": "text", "text": label, "color": SLATE, "align": "right", "dx": -5, "dy": 8}
+    word = {
+        "type": "text",
+        "text": label,
+        "color": SLATE,
+        "align": {"expr": f"{is_near_left} ? 'left' : 'right'"},
+        "dx": {"expr": f"{is_near_left} ? 5 : -5"},
+        "dy": 8,
+    }
     return [
         {"data": once, "mark": {"type": "rule", "color": GRAY, "strokeDash": [2, 3]}, "encoding": {"x": x}},
         {"data": once, "mark": word, "encoding": {"x": x, "y": {"value": 0}}},
