@@ -26,7 +26,7 @@ def advice(config: RunConfig, weights: Sequence[float], parts: Sequence[SplitPar
     """
     steps = steps_per_epoch(parts[0].tiles, config.train.batch_size) * config.train.epochs
     return [
-        *_on_class_weights(config.loss, weights),
+        *_on_class_weights(config.loss, weights, tells_terrain=config.data.tells_terrain),
         *_on_network_and_tiles(config),
         *_on_training(config.train, steps),
         *(f"The {part.name} part holds no big rock." for part in parts if not part.with_big_rock),
@@ -38,11 +38,13 @@ def _said(*choices: tuple[bool, str]) -> list[str]:
     return [sentence for holds, sentence in choices if holds]
 
 
-def _on_class_weights(loss: LossConfig, weights: Sequence[float]) -> list[str]:
+def _on_class_weights(loss: LossConfig, weights: Sequence[float], *, tells_terrain: bool) -> list[str]:
     mode, heaviest, reach = loss.class_weights.mode, max(weights), _reach_of_class_weights(loss)
+    by_pixels = mode in {"inverse_frequency", "effective_number"}
+    one_terrain = "With background as the target all terrain is one class"
     return _said(
         (
-            heaviest > _HEAVY,
+            tells_terrain and heaviest > _HEAVY,
             f"{CLASS_NAMES[list(weights).index(heaviest)].capitalize()} would weigh {heaviest:.0f} times an "
             "average pixel; a cap of 10 to 20 keeps training stable.",
         ),
@@ -51,6 +53,14 @@ def _on_class_weights(loss: LossConfig, weights: Sequence[float]) -> list[str]:
             "Background counts in the loss, but the terrain and course lenses do not reward it.",
         ),
         (mode != "none" and bool(reach), reach),
+        (
+            not tells_terrain and by_pixels and (loss.class_weights.cap or 1) >= 1,
+            f"{one_terrain}, and it weighs 1 as without class weights.",
+        ),
+        (
+            not tells_terrain and mode == "manual" and len(set(loss.class_weights.manual[1:])) > 1,
+            f"{one_terrain}, and it weighs as much as soil.",
+        ),
     )
 
 

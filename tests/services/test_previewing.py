@@ -8,6 +8,8 @@ from marsseg.errors import DatasetError
 from marsseg.services.lab import Lab
 from tests.support.labs import DATASET, config, finish_run, queue_run
 
+FIRST_STAGE = {"data__target": "background", "loss__class_weights__background": 1.0}
+
 
 def test_the_preview_shows_the_weights_of_the_training_tiles(lab: Lab) -> None:
     run_config = config(loss__class_weights__mode="inverse_frequency")
@@ -51,8 +53,14 @@ def test_runs_ahead_are_counted(lab: Lab) -> None:
         ({"train__epochs": 5}, "plateau"),
         ({"train__epochs": 40, "train__warmup_epochs": 40}, "risen to its full height"),
         ({"model__deep_supervision": True, "model__depth": 1}, "there is no coarser level"),
+        ({**FIRST_STAGE, "loss__class_weights__mode": "effective_number"}, "it weighs 1 as without"),
+        (
+            {**FIRST_STAGE, "loss__class_weights__mode": "manual",
+             "loss__class_weights__manual": [1.0, 1.0, 2.0, 1.0, 1.0]},
+            "it weighs as much as soil",
+        ),
     ],
-)
+)  # fmt: skip
 def test_unwise_choices_are_said(lab: Lab, change: dict[str, object], words: str) -> None:
     usual = {"train__epochs": 40}
     quiet = services.preview(lab, config(**usual)).warnings
