@@ -40,12 +40,12 @@ def _remedy(view: FieldView, values: Mapping[str, Any]) -> str:
 
 
 def _missing(view: FieldView, condition: When, values: Mapping[str, Any]) -> str:
-    """What a condition lacks: the value that it asks of a sibling, and what gives that one its say."""
+    """What a condition lacks: what gives a sibling its say, and the value that it asks of that one."""
     sibling = FIELDS[f"{view.parent}.{condition.field}"]
     section = {field.name: values[path] for path, field in FIELDS.items() if field.parent == view.parent}
-    lacks = [] if condition.holds(section) else [_asked(sibling, condition)]
-    if not matters(sibling.section, sibling.name, section):
-        lacks.append(_remedy(sibling, values))
+    lacks = [] if matters(sibling.section, sibling.name, section) else [_remedy(sibling, values)]
+    if not condition.holds(section):
+        lacks.append(_asked(sibling, condition))
     return joined(lacks)
 
 

@@ -32,8 +32,8 @@ WEIGHTS = "loss.class_weights"
         (
             {"model.se_kind": "spatial", "model.se_ratio": 4},
             ["model.se_kind=spatial has no say without model.squeeze_excite=true.",
-             "model.se_ratio=4 has no say without model.se_kind=channel or both and "
-             "model.squeeze_excite=true."],
+             "model.se_ratio=4 has no say without model.squeeze_excite=true and model.se_kind=channel or "
+             "both."],
         ),
         ({"train.ema_decay": 0.9}, ["train.ema_decay=0.9 has no say without train.ema=true."]),
         ({"data.fold": 3}, ["data.fold=3 has no say without data.folds above 0."]),
