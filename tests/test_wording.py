@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from marsseg.wording import counted
+from marsseg.wording import counted, joined
 
 
 @pytest.mark.parametrize(
@@ -10,3 +10,10 @@ from marsseg.wording import counted
 )
 def test_one_of_a_thing_is_told_as_one(count: int, words: str) -> None:
     assert counted(count, "run") == words
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"), [([], ""), (["a"], "a"), (["a", "b"], "a or b"), (["a", "b", "c"], "a, b or c")]
+)
+def test_a_list_reads_as_in_a_sentence(parts: list[str], words: str) -> None:
+    assert joined(parts, "or") == words

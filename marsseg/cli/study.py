@@ -12,7 +12,7 @@ import typer
 from marsseg.cli.options import Assignments, JsonOption
 from marsseg.cli.output import inform, print_json, print_table
 from marsseg.cli.text import UNKNOWN, duration, whole
-from marsseg.cli.train import changed, starting_point
+from marsseg.cli.train import changed, starting_point, warn_of_idle
 from marsseg.cli.watching import warn_of_leaks
 from marsseg.errors import ConfigError
 from marsseg.wording import counted
@@ -57,18 +57,21 @@ def study(
 ) -> None:
     """Queue many runs as one study: a baseline and single changes, the report's ladder, or two stages."""
     from marsseg import services
+    from marsseg.presets import LADDER
 
     _refuse_together(ladder=ladder, two_stages=two_stages, baseline=preset or config, change=change)
     given = [*(assignments or []), *([] if epochs is None else [f"train.epochs={epochs}"])]
     given += [] if folds is None else [f"data.folds={folds}", "data.fold=0"]
+    origin: RunConfig | None = None
     if ladder:
         called, planned = (
             "Report ladder",
             services.plan_ladder(lambda row: changed(row, given, dataset, None), repeats),
         )
-        baseline = planned[0].config
+        baseline, origin = planned[0].config, LADDER[0].config
     else:
         start, title = starting_point(preset, config)
+        origin = start if title else None
         baseline = changed(start, given, dataset, None)
         if two_stages:
             called, planned = title or "Two stages", services.plan_two_stages(baseline, repeats)
@@ -76,6 +79,7 @@ def study(
             toggles = [services.find_toggle(label) for label in change or []]
             called = f"Ablation of {title or 'a configuration'}"
             planned = services.plan_ablation(baseline, toggles, repeats)
+    warn_of_idle(baseline, origin, [run.config for run in planned])
     _submit(name or called, baseline, planned, only_show=plan, as_json=as_json)
 
 

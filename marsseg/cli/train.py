@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,6 +59,7 @@ def train(
     wishes = services.Wishes(priority, threads, note, tuple(tag or ()))
     if two_stages:
         stages = services.submit_two_stages(lab, chosen, name=name or title or "", wishes=wishes)
+        warn_of_idle(chosen, start if title else None)
         inform(services.TWO_STAGES_UNSEEN)
         if note := services.weighs_background_once(chosen):
             inform(note)
@@ -65,6 +67,7 @@ def train(
         return
     for warning in services.preview(lab, chosen).warnings:
         inform(f"Warning: {warning}")
+    warn_of_idle(chosen, start if title else None)
     run = services.submit(
         lab,
         chosen,
@@ -102,3 +105,15 @@ def changed(start: RunConfig, assignments: list[str], dataset: str | None, seed:
     options = {"data.dataset": dataset, "train.seed": seed}
     given = {path: value for path, value in options.items() if value is not None}
     return config.with_values(given) if given else config
+
+
+def warn_of_idle(config: RunConfig, start: RunConfig | None, others: Iterable[RunConfig] = ()) -> None:
+    """Name the settings that have no say, see `idle_settings`; the form hides their fields instead.
+
+    Args:
+        start: the preset that `config` was made from; None if all of its values were chosen.
+    """
+    from marsseg.config import idle_settings
+
+    for sentence in idle_settings(config, start, others):
+        inform(f"Warning: {sentence}")

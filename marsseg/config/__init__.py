@@ -5,6 +5,7 @@ from marsseg.config.combine import CombineConfig
 from marsseg.config.data import DataConfig
 from marsseg.config.describe import FieldView, describe, differences, iter_fields
 from marsseg.config.fields import Ui, When
+from marsseg.config.idle import idle_settings
 from marsseg.config.loss import ClassWeightConfig, LossConfig
 from marsseg.config.model import ModelConfig
 from marsseg.config.parsing import apply_overrides, parse_config, parse_values
@@ -26,6 +27,7 @@ __all__ = [
     "apply_overrides",
     "describe",
     "differences",
+    "idle_settings",
     "iter_fields",
     "parse_config",
     "parse_values",

@@ -157,8 +157,9 @@ class LossConfig(Section):
     top_k_share: Annotated[
         float,
         Field(gt=0, le=1),
-        Ui("Share of hard pixels", "How many of the labelled pixels of a batch count as hard.",
-           short="k", step=0.05, when=When("top_k"), is_later=True),
+        Ui("Share of hard pixels", "How many of the labelled pixels of a batch count as hard. The term is "
+           "a mean over these, not over all pixels as cross-entropy is.", short="k", step=0.05,
+           when=When("top_k"), is_later=True),
     ] = 0.2  # fmt: skip
     class_weights: ClassWeightConfig = ClassWeightConfig()
 

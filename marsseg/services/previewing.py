@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
-from marsseg.classes import CLASS_NAMES
-from marsseg.config import LossConfig, RunConfig
-from marsseg.config.fields import ui_of
-from marsseg.config.loss import TERMS, WEIGHTED_TERMS
+from marsseg.config import RunConfig
 from marsseg.config.machine import require_gpu
 from marsseg.config.sizing import NetworkSize, network_size
 from marsseg.data.weights import class_weights
 from marsseg.execution.devices import list_gpus
+from marsseg.services.advice import advice
 from marsseg.services.datasets import pixel_counts
 from marsseg.services.lab import Lab
 from marsseg.services.splits import SplitPart, split_for, split_summary
@@ -71,7 +69,7 @@ def preview(lab: Lab, config: RunConfig, *, priority: int = 0) -> RunPreview:
         seconds_per_epoch=per_epoch,
         seconds_total=per_epoch * config.train.epochs + _SECONDS_BEFORE_FIRST_STEP,
         measured=measured,
-        warnings=tuple(_warnings(config, weights, parts)),
+        warnings=tuple(advice(config, weights, parts)),
         waiting=waiting(lab, priority),
     )
 
@@ -84,52 +82,3 @@ def _multiply_adds_per_second(lab: Lab) -> tuple[float, bool]:
             speed = median(epoch.images_per_second for epoch in epochs)
             rates.append(speed * network_size(run.config.model).multiply_adds)
     return (median(rates), True) if rates else (TYPICAL_MULTIPLY_ADDS_PER_SECOND, False)
-
-
-def _warnings(config: RunConfig, weights: tuple[float, ...], parts: tuple[SplitPart, ...]) -> list[str]:
-    warnings = []
-    if max(weights) > 50:
-        heaviest = CLASS_NAMES[weights.index(max(weights))]
-        warnings.append(
-            f"{heaviest.capitalize()} would weigh {max(weights):.0f} times an average pixel; "
-            "a cap of 10 to 20 keeps training stable."
-        )
-    if config.loss.class_weights.background > 0 and config.loss.class_weights.mode != "manual":
-        warnings.append("Background counts in the loss, but the terrain and course lenses do not reward it.")
-    if config.loss.class_weights.mode != "none":
-        warnings += _reach_of_class_weights(config.loss)
-    if config.data.flip_vertical:
-        warnings.append("Flipping up-down turns horizon and shadows over; check that it helps.")
-    train = config.train
-    has_plateau = train.schedule == "plateau" and train.plateau_factor < 1
-    if has_plateau and train.plateau_patience >= train.epochs:
-        warnings.append("The run ends before the plateau rule can lower the learning rate.")
-    if train.warmup_epochs >= train.epochs:
-        warnings.append("The run ends before the learning rate has risen to its full height.")
-    warnings += [f"The {part.name} part holds no big rock." for part in parts if not part.with_big_rock]
-    return warnings
-
-
-def _reach_of_class_weights(loss: LossConfig) -> list[str]:
-    """A sentence on the switched-on terms that class weights do not scale, if there are any."""
-    on = [term for term in TERMS if getattr(loss, term)]
-    scaled = [_in_a_sentence(term) for term in on if term in WEIGHTED_TERMS]
-    alike = [_in_a_sentence(term) for term in on if term not in (*WEIGHTED_TERMS, "generalized_dice")]
-    rest = []
-    if alike:
-        rest.append(f"{_joined(alike)} {'counts' if len(alike) == 1 else 'count'} every labelled class alike")
-    if loss.generalized_dice:
-        rest.append(f"{_in_a_sentence('generalized_dice')} goes by the size of a class in the batch")
-    reach = f"act on {_joined(scaled)} only" if scaled else "only say which classes are labelled"
-    return [f"Class weights {reach}; {_joined(rest)}."] if rest else []
-
-
-def _in_a_sentence(term: str) -> str:
-    """Label of a term as it reads within a sentence: small, unless it is a person's name."""
-    label = ui_of(LossConfig, term).label
-    return label if label.startswith(("Dice", "Lovász", "Tversky")) else label[0].lower() + label[1:]
-
-
-def _joined(parts: list[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

@@ -153,3 +153,21 @@ def test_the_board_says_that_folds_are_pooled(marsseg: Command, lab: Lab) -> Non
     assert row["mean_iou"] == pytest.approx(share / (2 - share))
     assert "2 folds pooled" in marsseg("leaderboard", "--split", "validation").out
     assert "mean ± sd over 2 folds" in marsseg("leaderboard").out
+
+
+@pytest.mark.parametrize(
+    ("plan", "is_told"),
+    [
+        (("--preset", "quick"), True),
+        (("--preset", "quick", "--change", "residual"), False),
+        (("--preset", "quick", "--two-stages"), True),
+        (("--ladder",), False),
+    ],
+)
+def test_a_setting_that_none_of_the_runs_uses_is_told(
+    marsseg: Command, plan: tuple[str, ...], *, is_told: bool
+) -> None:
+    answer = marsseg("study", *plan, "--dataset", "crater", "--plan", "--set", "model.drop_path=0.2",
+                     "--set", "train.batch_size=8")  # fmt: skip
+    assert answer.status == 0
+    assert ("Warning: model.drop_path=0.2 has no say" in answer.err) == is_told

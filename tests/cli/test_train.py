@@ -153,3 +153,20 @@ def test_a_preset_names_the_runs_that_do_what_it_says(
 ) -> None:
     marsseg("train", "--preset", "quick", "--dataset", "crater", *arguments)
     assert [run.name for run in lab.store.list_runs()] == [name]
+
+
+def test_a_setting_without_a_say_is_told(marsseg: Command, tmp_path: Path) -> None:
+    told = "Warning: model.drop_path=0.2 has no say without model.residual=true or model.encoder=resnet."
+    dropped = (*TINY, "--set", "model.drop_path=0.2")
+    for plan in ((), ("--two-stages",)):
+        answer = marsseg("train", "--preset", "quick", *plan, *dropped)
+        assert (answer.status, answer.err.splitlines().count(told)) == (0, 1)
+    file = tmp_path / "run.json"
+    file.write_text(parse_values({"model.drop_path": 0.2}).to_json())
+    assert told in marsseg("train", "--config", file, *TINY).err
+    assert told not in marsseg("train", "--preset", "quick", *dropped, "--set", "model.residual=true").err
+
+
+def test_what_a_preset_brings_was_set_by_no_one(marsseg: Command) -> None:
+    answer = marsseg("train", "--preset", "quick", *TINY, "--set", "train.schedule=cosine")
+    assert (answer.status, "no say" in answer.err) == (0, False)

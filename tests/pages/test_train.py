@@ -274,3 +274,12 @@ def test_a_changed_field_says_what_it_was_and_can_be_undone(lab: Lab) -> None:
     press(app, "Undo 1 change")
     assert app.get_by_key("train.config.model.filters").value == before
     assert "was" not in app.get_by_key("train.config.model.filters").label
+
+
+def test_a_value_that_its_switch_hides_is_not_warned_of(form: AppTest) -> None:
+    enter(form, "model.squeeze_excite", value=True)
+    enter(form, "model.se_ratio", value=4.0)
+    enter(form, "model.squeeze_excite", value=False)
+    assert keys.field(keys.TRAIN_FORM, "model.se_ratio") not in widget_keys(form)
+    assert button(form, "Start").disabled is False
+    assert "no say" not in words(form)

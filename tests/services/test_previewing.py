@@ -8,6 +8,8 @@ from marsseg.errors import DatasetError
 from marsseg.services.lab import Lab
 from tests.support.labs import DATASET, config, finish_run, queue_run
 
+FIRST_STAGE = {"data__target": "background", "loss__class_weights__background": 1.0}
+
 
 def test_the_preview_shows_the_weights_of_the_training_tiles(lab: Lab) -> None:
     run_config = config(loss__class_weights__mode="inverse_frequency")
@@ -50,8 +52,15 @@ def test_runs_ahead_are_counted(lab: Lab) -> None:
         ({"loss__class_weights__background": 1.0}, "Background counts"),
         ({"train__epochs": 5}, "plateau"),
         ({"train__epochs": 40, "train__warmup_epochs": 40}, "risen to its full height"),
+        ({"model__deep_supervision": True, "model__depth": 1}, "there is no coarser level"),
+        ({**FIRST_STAGE, "loss__class_weights__mode": "effective_number"}, "it weighs 1 as without"),
+        (
+            {**FIRST_STAGE, "loss__class_weights__mode": "manual",
+             "loss__class_weights__manual": [1.0, 1.0, 2.0, 1.0, 1.0]},
+            "it weighs as much as soil",
+        ),
     ],
-)
+)  # fmt: skip
 def test_unwise_choices_are_said(lab: Lab, change: dict[str, object], words: str) -> None:
     usual = {"train__epochs": 40}
     quiet = services.preview(lab, config(**usual)).warnings
@@ -63,6 +72,26 @@ def test_unwise_choices_are_said(lab: Lab, change: dict[str, object], words: str
 def test_the_plateau_rule_is_not_missed_under_another_schedule(lab: Lab) -> None:
     warnings = services.preview(lab, config(train__epochs=5, train__schedule="cosine")).warnings
     assert not any("plateau" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"train__epochs": 1}, "looks back over about 100 steps, and the run has 12."),
+        ({"train__epochs": 8}, "looks back over about 100 steps, and the run has 96."),
+        ({"train__epochs": 90, "train__ema_decay": 0.9995}, "over about 2,000 steps, and the run has 1,080."),
+        ({"train__epochs": 9}, ""),
+        ({"train__epochs": 1, "train__ema_decay": 0.9}, ""),
+    ],
+)
+def test_an_average_of_weights_that_looks_back_past_the_start_is_said(
+    lab: Lab, change: dict[str, object], sentence: str
+) -> None:
+    """48 training tiles in batches of 4 are 12 steps an epoch."""
+    warnings = services.preview(lab, config(train__ema=True, **change)).warnings
+    said = [warning for warning in warnings if "average of weights" in warning]
+    assert len(said) == bool(sentence)
+    assert all(sentence in warning for warning in said)
 
 
 @pytest.mark.parametrize(

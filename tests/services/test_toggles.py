@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from marsseg import services
+from marsseg.config import RunConfig, idle_settings
 from marsseg.config.loss import TERMS
 from marsseg.errors import NotFoundError
-from marsseg.presets import get_preset
+from marsseg.presets import PRESETS, get_preset
 from tests.support.labs import config
 
 
@@ -62,3 +63,19 @@ def test_a_loss_means_the_same_on_every_baseline() -> None:
         for key in ("quick", "ladder-2", "notebook")
     }
     assert len(weights) == 1
+
+
+@pytest.mark.parametrize("key", PRESETS)
+def test_a_plan_from_a_preset_has_no_settings_without_a_say(key: str) -> None:
+    start = get_preset(key).config
+    planned = services.plan_ablation(start, services.TOGGLES)
+    assert len(planned) > len(services.TOGGLES) / 2
+    assert [said for run in planned for said in idle_settings(run.config, start)] == []
+    assert idle_settings(start) == []
+
+
+def test_the_plans_of_the_lab_have_no_settings_without_a_say() -> None:
+    changed = [toggle.apply(RunConfig()) for toggle in services.TOGGLES]
+    ladder = [run.config for run in services.plan_ladder(lambda row: row)]
+    demo = [run.config for run in services.demo_ablation()]
+    assert [said for each in (*changed, *ladder, *demo) for said in idle_settings(each)] == []
