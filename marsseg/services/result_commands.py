@@ -13,7 +13,7 @@ from marsseg.presets import PRESETS
 from marsseg.services.lab import DEMO_DATASET
 from marsseg.services.ladder import changes
 from marsseg.services.reproducing import training_command
-from marsseg.services.result_gaps import assignments, command, spans, stages_command
+from marsseg.services.result_gaps import assignments, command, further_name, spans, stages_command
 from marsseg.services.result_rows import ResultRow
 from marsseg.services.results import StudyResults
 from marsseg.services.toggles import TOGGLES, Toggle
@@ -61,7 +61,7 @@ def _again(results: StudyResults, out: str) -> str:
 
 def _lasting(name: str | None, row: ResultRow | None) -> str | None:
     """A name by which a row is found wherever it was trained."""
-    if name is None or row is None or name in PRESETS or name == row.name:
+    if name is None or row is None or name in PRESETS or (row.preset and name == row.name):
         return name
     return (*row.runs, *row.unfinished)[0].fingerprint
 
@@ -83,7 +83,7 @@ def _dataset_commands(results: StudyResults) -> Iterator[str]:
 def _plan_commands(results: StudyResults) -> Iterator[str]:
     """The plan that makes the rows, in several parts where one takes too few seeds; nothing if none does."""
     for place, (first, count) in enumerate(_portions(results.rows)):
-        name = f"{results.study.name}, seeds from {first}" if place else results.study.name
+        name = further_name(results, first) if place else results.study.name
         if results.has_stages:
             yield stages_command(results, first, count, name)
         elif (plan := _plan(results)) is not None:

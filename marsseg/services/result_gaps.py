@@ -53,13 +53,18 @@ def preset_command(results: StudyResults, preset: str, first_seed: int = 0, seed
     return command("study", *words, "--repeats", str(seeds))
 
 
-def stages_command(results: StudyResults, first_seed: int, seeds: int, name: str = "") -> str:
-    """Trains and combines both stages with some seeds, as a study of this name or of the results' own."""
+def stages_command(results: StudyResults, first_seed: int, seeds: int, name: str) -> str:
+    """Trains and combines both stages with some seeds, as a study of this name."""
     own = changes(results.study.baseline, RunConfig()) | ({"train.seed": first_seed} if first_seed else {})
     return command(
-        *("study", "--preset", "default", "--two-stages", "--name", name or results.study.name),
+        *("study", "--preset", "default", "--two-stages", "--name", name),
         *("--dataset", results.dataset.name, *assignments(own), "--repeats", str(seeds)),
     )
+
+
+def further_name(results: StudyResults, first_seed: int) -> str:
+    """What a study of more seeds is called, as studies of one name cannot be told apart by it."""
+    return f"{results.study.name}, seeds from {first_seed}"
 
 
 def command(*words: str) -> str:
@@ -74,8 +79,8 @@ def assignments(values: Mapping[str, Any]) -> list[str]:
 
 def _seeds_of_stages(results: StudyResults) -> Iterator[Gap]:
     for first, last in spans(_missing_seeds(results.rows[-1])):
-        count = last - first + 1
-        yield Gap(f"Both stages lack {_seed_words(first, last)}.", stages_command(results, first, count))
+        line = stages_command(results, first, last - first + 1, further_name(results, first))
+        yield Gap(f"Both stages lack {_seed_words(first, last)}.", line)
 
 
 def _seeds_of_row(results: StudyResults, row: ResultRow) -> Iterator[Gap]:

@@ -54,6 +54,13 @@ def test_a_baseline_that_is_gone_leaves_rows_that_no_plan_makes(lab: Lab) -> Non
     assert "leaderboard" in commands(lab)[-1]
 
 
+def test_a_row_under_a_name_that_only_this_home_gave_it_goes_by_its_fingerprint(lab: Lab) -> None:
+    queue_study(lab, config(), config(model__residual=True))
+    (above, _) = services.list_runs(lab)
+    last = commands(lab, candidate=above.name, against="ladder-1")[-1]
+    assert f"--candidate {above.fingerprint} --against ladder-1" in last
+
+
 def test_other_homes_know_neither_numbers_of_studies_nor_ids_of_runs(lab: Lab) -> None:
     finish_ladder(lab, repeats=1)
     rival = finish_run(lab, config(model__filters=4))
