@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from marsseg.classes import CLASS_NAMES
 from marsseg.cli.output import print_facts, print_table
 from marsseg.cli.text import duration, moment, score, whole
 from marsseg.wording import counted
 
+if TYPE_CHECKING:
+    from marsseg.store.records import RunRecord
+
+FOLD_COLUMNS = ["Seed", "Fold"]
 _EPOCH_COLUMNS = ["Epoch", "Loss", "Val loss", "Val terrain mIoU", "Learning rate", "Time"]
 
 
@@ -23,6 +27,7 @@ def print_run(document: Mapping[str, Any]) -> None:
             **_halted(document),
             "Dataset": document["dataset"],
             "Seed": str(document["seed"]),
+            **({} if document["fold"] is None else {"Fold": str(document["fold"])}),
             "Fingerprint": document["fingerprint"],
             "Parameters": whole(document["parameters"]),
             "Created": moment(document["created_at"]),
@@ -37,6 +42,13 @@ def print_run(document: Mapping[str, Any]) -> None:
     if document["scores"]:
         numbers = ["Mean IoU", *CLASS_NAMES]
         print_table(["Split", "Lens", "Decoding", *numbers], _score_rows(document["scores"]), right=numbers)
+
+
+def fold_cells(runs: Sequence[RunRecord]) -> list[list[str]]:
+    """Cells for `FOLD_COLUMNS` of each run; none at all where no run has a fold."""
+    folds = [run.config.own_fold for run in runs]
+    has_folds = any(fold is not None for fold in folds)
+    return [[str(run.seed), whole(fold)] if has_folds else [] for run, fold in zip(runs, folds, strict=True)]
 
 
 def _halted(document: Mapping[str, Any]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from marsseg.cli.describing import FOLD_COLUMNS, fold_cells
 from marsseg.cli.options import JsonOption, RunId
 from marsseg.cli.output import inform, print_json, print_table
 from marsseg.wording import counted
@@ -82,9 +83,14 @@ def _print_queue(lab: Lab, *, as_json: bool) -> None:
     from marsseg import services
 
     runs, waits = services.queue(lab), services.waiting(lab)
-    rows = [[str(place), r.id, r.name, str(r.priority)] for place, r in enumerate(runs, start=1)]
+    folds = fold_cells(runs)
+    rows = [
+        [str(place), run.id, run.name, *cells, str(run.priority)]
+        for place, (run, cells) in enumerate(zip(runs, folds, strict=True), start=1)
+    ]
     if rows:
-        print_table(["Place", "ID", "Name", "Priority"], rows, right=["Place", "Priority"])
+        columns = ["Place", "ID", "Name", *(FOLD_COLUMNS if any(folds) else []), "Priority"]
+        print_table(columns, rows, right=["Place", *FOLD_COLUMNS, "Priority"])
     else:
         inform("Nothing waits.")
     inform(_slots(waits.slots, [run.name for run in waits.active]))

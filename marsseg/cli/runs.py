@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from marsseg.cli import run_actions
-from marsseg.cli.describing import print_run
+from marsseg.cli.describing import FOLD_COLUMNS, fold_cells, print_run
 from marsseg.cli.options import JsonOption, RunId
 from marsseg.cli.output import inform, print_json, print_table, printable
 from marsseg.cli.text import UNKNOWN, duration, moment, second
@@ -41,10 +41,12 @@ def list_runs(
         print_json([services.run_summary(run) for run in runs])
         return
     done = services.epochs_done(lab)
+    folds = fold_cells(runs)
     rows = [
         [
             r.id,
             r.name,
+            *cells,
             str(r.status),
             _epochs(r, done.get(r.id, 0)),
             r.dataset_name,
@@ -52,10 +54,11 @@ def list_runs(
             duration(r.train_seconds),
             ", ".join(r.tags),
         ]
-        for r in runs
+        for r, cells in zip(runs, folds, strict=True)
     ]
-    columns = ["ID", "Name", "Status", "Epoch", "Dataset", "Created", "Time", "Tags"]
-    print_table(columns, rows, right=["Epoch", "Time"])
+    place = FOLD_COLUMNS if any(folds) else []
+    columns = ["ID", "Name", *place, "Status", "Epoch", "Dataset", "Created", "Time", "Tags"]
+    print_table(columns, rows, right=[*FOLD_COLUMNS, "Epoch", "Time"])
 
 
 @app.command("show")

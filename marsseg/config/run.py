@@ -48,6 +48,12 @@ class RunConfig(Section):
             )
         return self
 
+    @property
+    def own_fold(self) -> int | None:
+        """Which of its folds validates it, counted from 0; None without folds, and for a mean of several."""
+        is_mean_of_several = self.combine.rule == "mean" and len(self.combine.members) > 1
+        return self.data.fold if self.data.folds and not is_mean_of_several else None
+
     def flat(self) -> dict[str, Any]:
         """All fields by dotted path, in declaration order."""
         return flatten(self)

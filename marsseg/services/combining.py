@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from marsseg.config import CombineConfig, RunConfig
-from marsseg.errors import StateError
+from marsseg.errors import ConfigError, StateError
+from marsseg.services.comparing import find_copies
 from marsseg.services.lab import Lab
 from marsseg.services.runs import get_run, model_path, no_network
 from marsseg.services.splits import split_of
@@ -42,7 +43,7 @@ def combine(
     Raises:
         NotFoundError: no run goes by one of the ids.
         StateError: a run has no network to combine, or they were tested on different tiles.
-        ConfigError: the rule needs other members.
+        ConfigError: the rule needs other members, or one is a copy of another.
     """
     members = [get_run(lab, run_id) for run_id in run_ids]
     how = {
@@ -54,6 +55,7 @@ def combine(
     config = (members[-1].config if members else RunConfig()).with_values(how)
     for member in members:
         _require_network(lab, member)
+    _require_no_copies(lab, members)
     _require_common_test(lab, members)
     _require_fitting_targets(members, rule)
     new = prepare_combination(lab, config, members)
@@ -117,6 +119,18 @@ def shared_values(members: Sequence[RunConfig]) -> dict[str, Any]:
 def _require_network(lab: Lab, run: RunRecord) -> None:
     if run.status in _GONE_WRONG or (run.status.ended_well and not model_path(lab, run.id).is_file()):
         raise StateError(no_network(run, "Choose runs that have ended well, or will."))
+
+
+def _require_no_copies(lab: Lab, members: Sequence[RunRecord]) -> None:
+    """Refuse a run whose numbers another member repeats to the last digit: their mean is that run."""
+    if copies := find_copies(members, lab.store.find_by_id):
+        first, second = (run.id for run in copies)
+        raise ConfigError(
+            {
+                "combine.members": f"Run {second} is a copy of run {first}: the same configuration, seed and "
+                "fold, with deterministic kernels. A run cannot be combined with itself; name one of the two."
+            }
+        )
 
 
 def _require_common_test(lab: Lab, members: Sequence[RunRecord]) -> None:

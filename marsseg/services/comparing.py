@@ -136,6 +136,18 @@ def _member(run_id: str, find_by_id: FindById) -> Hashable:
     return run_id if run is None else (run.fingerprint, _what_repeats(run, find_by_id))
 
 
+def find_copies(runs: Sequence[RunRecord], find_by_id: FindById) -> tuple[RunRecord, RunRecord] | None:
+    """The first two of these runs that are copies of each other; one that was stopped early has no copy."""
+    seen: dict[Hashable, RunRecord] = {}
+    for run in runs:
+        if run.status is RunStatus.STOPPED:
+            continue
+        first = seen.setdefault((run.fingerprint, _what_repeats(run, find_by_id)), run)
+        if first is not run:
+            return first, run
+    return None
+
+
 def _group(key: str, runs: tuple[RunRecord, ...], totals: Mapping[str, np.ndarray], split: Split) -> RunGroup:
     pools = pools_of(runs, split)
     return RunGroup(

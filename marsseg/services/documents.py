@@ -53,6 +53,7 @@ def run_summary(run: RunRecord) -> dict[str, Any]:
         "reason": run.reason,
         "fingerprint": run.fingerprint,
         "seed": run.seed,
+        "fold": run.config.own_fold,
         "dataset": run.dataset_name,
         "created_at": run.created_at,
         "started_at": run.started_at,

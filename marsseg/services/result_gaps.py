@@ -53,13 +53,18 @@ def preset_command(results: StudyResults, preset: str, first_seed: int = 0, seed
     return command("study", *words, "--repeats", str(seeds))
 
 
-def stages_command(results: StudyResults, first_seed: int, seeds: int) -> str:
-    """Trains and combines both stages with some seeds."""
+def stages_command(results: StudyResults, first_seed: int, seeds: int, name: str) -> str:
+    """Trains and combines both stages with some seeds, as a study of this name."""
     own = changes(results.study.baseline, RunConfig()) | ({"train.seed": first_seed} if first_seed else {})
     return command(
-        *("study", "--preset", "default", "--two-stages", "--name", results.study.name),
+        *("study", "--preset", "default", "--two-stages", "--name", name),
         *("--dataset", results.dataset.name, *assignments(own), "--repeats", str(seeds)),
     )
+
+
+def further_name(results: StudyResults, first_seed: int) -> str:
+    """What a study of more seeds is called, as studies of one name cannot be told apart by it."""
+    return f"{results.study.name}, seeds from {first_seed}"
 
 
 def command(*words: str) -> str:
@@ -73,14 +78,14 @@ def assignments(values: Mapping[str, Any]) -> list[str]:
 
 
 def _seeds_of_stages(results: StudyResults) -> Iterator[Gap]:
-    for first, last in _spans(_missing_seeds(results.rows[-1])):
-        count = last - first + 1
-        yield Gap(f"Both stages lack {_seed_words(first, last)}.", stages_command(results, first, count))
+    for first, last in spans(_missing_seeds(results.rows[-1])):
+        line = stages_command(results, first, last - first + 1, further_name(results, first))
+        yield Gap(f"Both stages lack {_seed_words(first, last)}.", line)
 
 
 def _seeds_of_row(results: StudyResults, row: ResultRow) -> Iterator[Gap]:
     """One gap for seeds in a row where a preset is there to start from, else one for each."""
-    for first, last in _spans(_missing_seeds(row)):
+    for first, last in spans(_missing_seeds(row)):
         if row.preset is not None:
             line = preset_command(results, row.preset.key, first, last - first + 1)
             yield Gap(f"{row.name} lacks {_seed_words(first, last)}.", line)
@@ -99,7 +104,7 @@ def _missing_seeds(row: ResultRow) -> list[int]:
     return list(itertools.islice(unused, max(0, ENOUGH_SEEDS - len(seeds))))
 
 
-def _spans(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+def spans(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
     """First and last of each run of consecutive numbers."""
     for _, span in itertools.groupby(enumerate(numbers), key=lambda place: place[1] - place[0]):
         members = [number for _, number in span]

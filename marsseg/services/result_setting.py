@@ -1,20 +1,13 @@
-"""What results were made of: dataset, split, budget, machine and code; and the commands that repeat it."""
+"""What results were made of: dataset, split, budget, machine and code."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import PurePath
+from collections.abc import Callable, Iterable
 
 from marsseg.config.describe import FIELDS, format_value
-from marsseg.config.run import MAX_REPEATS
 from marsseg.presets import LADDER
 from marsseg.services.board_formats import markdown_table
-from marsseg.services.lab import DEMO_DATASET
-from marsseg.services.ladder import changes
-from marsseg.services.reproducing import training_command
-from marsseg.services.result_gaps import assignments, command, stages_command
-from marsseg.services.result_rows import ResultRow
 from marsseg.services.results import StudyResults
 from marsseg.store.records import RunRecord
 from marsseg.wording import counted
@@ -40,28 +33,6 @@ def setting(results: StudyResults) -> list[str]:
     }
     rows = [[title, fact] for title, fact in facts.items()]
     return [_sentence(results, runs), markdown_table(["", ""], rows)]
-
-
-def repeat_commands(results: StudyResults, out: str) -> list[str]:
-    """For a shell in the project's folder, on a machine that has none of it."""
-    sides = (results.duel.ours, results.duel.theirs) if results.duel else ()
-    others = [row for row in sides if row is not None and row not in results.rows]
-    return [
-        *_dataset_commands(results),
-        *_study_commands(results),
-        *(line for row in others for line in _row_commands(results, row)),
-        results_command(results, out),
-    ]
-
-
-def results_command(results: StudyResults, out: str) -> str:
-    """What writes these results."""
-    words = ["results", "--study", results.key]
-    if results.duel:
-        asked = (("--candidate", results.duel.candidate), ("--against", results.duel.names[1]))
-        words += [word for option, name in asked if name is not None for word in (option, name)]
-    path = PurePath(out)
-    return command(*words, "--out", path.name if path.is_absolute() else out)
 
 
 def _sentence(results: StudyResults, runs: list[RunRecord]) -> str:
@@ -149,45 +120,3 @@ def _when(runs: Iterable[RunRecord]) -> str:
 
 def _day(at: float) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(at))
-
-
-def _dataset_commands(results: StudyResults) -> Iterator[str]:
-    dataset = results.dataset
-    if dataset.name != DEMO_DATASET:
-        yield command("datasets", "add", PurePath(dataset.source).name, "--name", dataset.name)
-
-
-def _study_commands(results: StudyResults) -> Iterator[str]:
-    repeats = max(len({run.seed for run in (*row.runs, *row.unfinished)}) for row in results.rows)
-    if results.rungs is not None:
-        for seeds in _seeds(repeats):
-            yield command(
-                *("study", "--ladder", "--name", results.study.name, "--dataset", results.dataset.name),
-                *(*assignments(results.rungs.shared), *seeds),
-            )
-    elif results.has_stages:
-        for first in range(0, repeats, MAX_REPEATS):
-            yield stages_command(results, first, min(MAX_REPEATS, repeats - first))
-    else:
-        for row in results.rows:
-            yield from _row_commands(results, row)
-
-
-def _row_commands(results: StudyResults, row: ResultRow) -> Iterator[str]:
-    """A row of its own: as a preset with repeats, or run by run."""
-    if row.preset is not None:
-        own = assignments(changes(row.config, row.preset.config))
-        for seeds in _seeds(len({run.seed for run in row.runs})):
-            yield command(
-                *("study", "--preset", row.preset.key, "--dataset", results.dataset.name, *own, *seeds)
-            )
-        return
-    for run in (*row.runs, *row.unfinished):
-        yield training_command(run, results.dataset.name)
-
-
-def _seeds(count: int) -> Iterator[list[str]]:
-    """Options for so many seeds, in plans of at most `MAX_REPEATS`."""
-    for first in range(0, count, MAX_REPEATS):
-        start = assignments({"train.seed": first} if first else {})
-        yield [*start, "--repeats", str(min(MAX_REPEATS, count - first))]

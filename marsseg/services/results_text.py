@@ -12,9 +12,10 @@ from marsseg.presets import LADDER
 from marsseg.services.board_formats import markdown_cell, markdown_table
 from marsseg.services.caveats import TWO_STAGES_UNSEEN
 from marsseg.services.ladder import changes
+from marsseg.services.result_commands import repetition, results_command
 from marsseg.services.result_gaps import find_gaps
 from marsseg.services.result_rows import HEADLINE, Comparison, ResultRow
-from marsseg.services.result_setting import repeat_commands, results_command, setting
+from marsseg.services.result_setting import setting
 from marsseg.services.results import Duel, StudyResults
 from marsseg.statistics import mean_and_sd
 from marsseg.wording import counted
@@ -237,7 +238,9 @@ def _missing(results: StudyResults) -> list[str]:
 
 
 def _repeat(results: StudyResults, out: str) -> list[str]:
-    return ["## How to repeat it", "\n".join(["```", *repeat_commands(results, out), "```"])]
+    again = repetition(results, out)
+    block = "\n".join(["```", *again.commands, "```"])
+    return ["## How to repeat it", *([again.note] if again.note else []), block]
 
 
 def _table(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:

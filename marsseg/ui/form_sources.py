@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from marsseg.ui import form_state, forms, keys, shell, text
+from marsseg.ui import form_state, forms, keys, run_words, shell, text
 
 if TYPE_CHECKING:
     from marsseg.config import RunConfig
@@ -53,7 +53,7 @@ def render_sources(
     )  # fmt: skip
     loaded = right.selectbox(
         "Load from run", list(by_id), index=None, key=keys.TRAIN_RUN, persist_state="session",
-        format_func=lambda run_id: f"{text.shorten(by_id[run_id].name, 40)} ({run_id})",
+        format_func=lambda run_id: f"{run_words.name_with_fold(by_id[run_id], 40)} ({run_id})",
         placeholder="None" if by_id else "No runs yet", disabled=not by_id, on_change=load_run,
     )  # fmt: skip
     if loaded is not None:

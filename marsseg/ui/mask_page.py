@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from marsseg.metrics import DECODINGS, SPLITS
-from marsseg.ui import formats, keys, state, text
+from marsseg.ui import formats, keys, run_words, state, text
 from marsseg.ui.mask_viewer import Mode, Panel, PanelRow, render_mask_grid
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def render_controls(
         "Runs", list(runs), key=keys.MASK_RUNS, persist_state="session", max_selections=most,
         help=f"One to {most} runs of one dataset.",
         on_change=lambda: state.to_address(keys.RUNS, st.session_state[keys.MASK_RUNS]),
-        format_func=lambda i: f"{formats.score(scores[i])} · {text.shorten(runs[i].name, 60)} ({i})",
+        format_func=lambda i: f"{formats.score(scores[i])} · {run_words.name_with_fold(runs[i], 60)} ({i})",
     )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         order = st.segmented_control(

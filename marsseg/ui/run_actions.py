@@ -54,7 +54,7 @@ def _header(run: RunRecord) -> None:
         for tag in run.tags:
             st.badge(text.markdown(tag), color="gray", icon=":material/label:")
     reason = "" if _went_wrong(run) else run.reason
-    parts = [f"id {run.id}", f"seed {run.seed}", run_words.resources_text(run), reason]
+    parts = [f"id {run.id}", f"seed {run.seed}", run_words.fold(run), run_words.resources_text(run), reason]
     st.caption(text.markdown(" · ".join(filter(None, parts))))
     if run.notes:
         with st.container(border=True):

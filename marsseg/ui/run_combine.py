@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from marsseg.ui import keys, text
+from marsseg.ui import keys, run_words
 from marsseg.ui.run_uses import RunUses
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _rule(runs: Sequence[RunRecord], key: str) -> str:
 
 def _background_first(runs: Sequence[RunRecord], key: str) -> list[str]:
     """The ids in the order that two stages need; a run that learned only background offers itself."""
-    names = {run.id: text.shorten(run.name, 50) for run in runs}
+    names = {run.id: run_words.name_with_fold(run, 50) for run in runs}
     likely = next((i for i, run in enumerate(runs) if run.config.data.target == "background"), 0)
     first = st.selectbox(
         "Says what is background", list(names), index=likely, key=keys.combine_field("first", key),

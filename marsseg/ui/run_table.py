@@ -114,11 +114,13 @@ def _table(shown: Sequence[RunRecord], scores: Mapping[str, float], selected: se
             run_picks.pick([ids[row] for row in selection["rows"]])
 
     tags = st.column_config.MultiselectColumn(color="gray", width="small")
+    fold = st.column_config.NumberColumn(help="Which fold validated the run, counted from 0")
     st.dataframe(
         pd.DataFrame([_cells(run, scores.get(run.id)) for run in shown]),
         column_config={
             "Name": st.column_config.TextColumn(width=280),
             "Tags": tags if any(run.tags for run in shown) else None,
+            "Fold": fold if any(run.config.own_fold is not None for run in shown) else None,
             "Started": st.column_config.DatetimeColumn(format="D MMM, HH:mm"),
             "Test mean IoU": st.column_config.NumberColumn(
                 format="%.3f", help="Terrain lens, terrain-only decoding"
@@ -152,6 +154,7 @@ def _cells(run: RunRecord, score: float | None) -> dict[str, Any]:
         "Tags": list(run.tags),
         "Dataset": run.dataset_name,
         "Seed": run.seed,
+        "Fold": run.config.own_fold,
         "Started": None if run.started_at is None else datetime.fromtimestamp(run.started_at).astimezone(),
         "Reason": run.reason,
         "Id": run.id,

@@ -55,8 +55,19 @@ _REMEDIES = (
 
 
 def which(run: RunRecord) -> str:
-    """What tells repeats apart, which share a name."""
-    return f"seed {run.seed} · id {run.id}"
+    """What tells repeats and folds apart, which share a name."""
+    return " · ".join(filter(None, [f"seed {run.seed}", fold(run), f"id {run.id}"]))
+
+
+def fold(run: RunRecord) -> str:
+    """Which of its folds validates it, e.g. "fold 1 of 0–4"; empty where it has none of its own."""
+    place = run.config.own_fold
+    return "" if place is None else f"fold {place} of 0–{run.config.data.folds - 1}"
+
+
+def name_with_fold(run: RunRecord, letters: int) -> str:
+    """Its name, cut to so many letters, and its fold."""
+    return " · ".join(filter(None, [text.shorten(run.name, letters), fold(run)]))
 
 
 def priority_name(priority: int) -> str:

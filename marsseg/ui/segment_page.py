@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from marsseg.metrics import DECODINGS
-from marsseg.ui import charts, formats, keys, state, text
+from marsseg.ui import charts, formats, keys, run_words, state, text
 from marsseg.ui.mask_viewer import Panel, PanelRow, render_mask_grid
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def render_controls(
     """
     names = {
         run.id: f"{formats.score(score)} on {text.shorten(run.dataset_name, 24)} · "
-        f"{text.shorten(run.name, 48)} ({run.id})"
+        f"{run_words.name_with_fold(run, 48)} ({run.id})"
         for run, score in usable
     }
     ids = list(names)

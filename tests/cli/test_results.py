@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,26 @@ def test_json_holds_every_score_and_difference(marsseg: Command, ladder: None, l
     assert document["against"]["names"] == ["ladder-2", "ladder-1"]
     assert document["against"]["differences"][0]["delta"] == pytest.approx(document["steps"][0]["delta"])
     assert {gap["command"].split()[3] for gap in document["missing"]} == {"train"}
+
+
+def test_a_study_is_repeated_in_a_fresh_home_by_the_commands_on_its_page(
+    marsseg: Command, started_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = ("study", "--preset", "quick", "--dataset", "crater", "--change", "residual", "--change", "SiLU")
+    assert marsseg(*start, "--folds", 2, "--repeats", 2, "--name", "my folds").status == 0
+    ours = marsseg("runs", "list", "--json").document
+    text = marsseg("results", "--study", 1).out
+    material, *lines = text.split("## How to repeat it")[1].split("```")[1].strip().splitlines()
+    assert material.endswith("datasets add crater.npz --name crater")  # which the fresh home has already
+    monkeypatch.setenv("MARSSEG_HOME", str(shutil.copytree(started_home, tmp_path / "fresh")))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "docs").mkdir()
+    for line in lines:
+        answer = marsseg(*shlex.split(line)[3:])
+        assert answer.status == 0, answer.err
+    again = marsseg("runs", "list", "--json").document
+    same = ("name", "fingerprint", "seed")
+    assert [[run[key] for key in same] for run in again] == [[run[key] for key in same] for run in ours]
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,27 @@ def test_runs_are_listed_newest_first(marsseg: Command, lab: Lab) -> None:
     assert all(run_id in text for run_id in ids)
 
 
+def test_folds_of_one_name_are_told_apart(marsseg: Command, lab: Lab) -> None:
+    assert "Fold" not in marsseg("runs", "list").out
+    plain = queue_run(lab, name="plain")
+    assert "Fold" not in marsseg("runs", "list").out + marsseg("queue", "list").out
+    folds = {queue_run(lab, name="k", **{"data.folds": 2, "data.fold": fold}).id: fold for fold in (0, 1)}
+    for document in (marsseg("runs", "list", "--json").document, queued(marsseg)):
+        assert {run["id"]: run["fold"] for run in document} == {plain.id: None, **folds}
+    for command in ("runs", "queue"):
+        lines = marsseg(command, "list").out.splitlines()
+        rows = [line.split() for line in lines if " k " in line]
+        told = {row[row.index("k") - 1]: row[row.index("k") + 1 :][:2] for row in rows}
+        assert told == {run_id: ["0", str(fold)] for run_id, fold in folds.items()}
+    last = list(folds)[1]
+    assert re.search(r"^Fold +1$", marsseg("runs", "show", last).out, re.MULTILINE)
+    assert "Fold" not in marsseg("runs", "show", plain.id).out
+
+
+def queued(marsseg: Command) -> list[dict[str, object]]:
+    return list(marsseg("queue", "list", "--json").document["queued"])
+
+
 def test_show_holds_what_was_promised(marsseg: Command, scored_run: str) -> None:
     document = marsseg("runs", "show", scored_run, "--json").document
     assert document["id"] == scored_run

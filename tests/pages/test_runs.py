@@ -112,6 +112,22 @@ def test_finished_runs_stand_in_a_table_with_score_and_reason(scored: Lab) -> No
     assert table["Test mean IoU"].isna().tolist()[0]
 
 
+def test_folds_of_one_name_are_told_apart_wherever_runs_are_listed(lab: Lab) -> None:
+    folds = [config(data__folds=3, data__fold=fold) for fold in range(3)]
+    done = finish_run(lab, folds[2], name="k")
+    start_run(lab, queue_run(lab, folds[1], "k").id)
+    queue_run(lab, folds[0], "k")
+    app = open_page("runs", run=done.id)
+    said = words(app)
+    assert all(said.count(f"seed 0 · fold {fold} of 0–2") == 1 for fold in (0, 1))
+    assert f"id {done.id} · seed 0 · fold 2 of 0–2" in said
+    assert app.dataframe[0].value["Fold"].tolist() == [2]
+    (lab.settings.run_dir(done.id) / "model.onnx").write_bytes(b"a network")
+    for page, picker in (("masks", keys.MASK_RUNS), ("segment", keys.SEGMENT_RUN)):
+        (label,) = open_page(page).get_by_key(picker).options
+        assert f"k · fold 2 of 0–2 ({done.id})" in label
+
+
 def test_a_row_that_is_picked_opens_the_run_and_stands_in_the_address(scored: Lab) -> None:
     app = open_page("runs")
     assert len(app.subheader) == 1

@@ -116,6 +116,30 @@ def test_a_run_is_named_once(lab: Lab) -> None:
         services.combine(lab, [run.id, run.id[:6]])
 
 
+@pytest.mark.parametrize("how", [{}, {"flips": True}, {"rule": "two_stage"}])
+def test_a_copy_of_a_run_is_refused_as_the_run_itself(lab: Lab, how: dict[str, Any]) -> None:
+    run, copy = trained(lab, "one"), trained(lab, "the same under another name")
+    with pytest.raises(ConfigError, match=f"Run {copy.id} is a copy of run {run.id}.*combined with itself"):
+        services.combine(lab, [run.id, copy.id], **how)
+    assert services.queue(lab) == []
+
+
+def test_a_copy_of_a_combination_is_refused(lab: Lab) -> None:
+    seeds = [trained(lab, train__seed=seed) for seed in range(2)]
+    first = services.combine(lab, [run.id for run in seeds])
+    second = services.combine(lab, [run.id for run in reversed(seeds)])
+    with pytest.raises(ConfigError, match="combined with itself"):
+        services.combine(lab, [first.id, second.id])
+
+
+def test_what_is_alike_but_no_copy_can_be_combined(lab: Lab) -> None:
+    whole, cut = trained(lab), finish_run(lab, config(), status=RunStatus.STOPPED)
+    (lab.settings.run_dir(cut.id) / "model.onnx").write_bytes(b"a network")
+    loose = [trained(lab, train__deterministic=False) for _ in range(2)]
+    for pair in ((whole, cut), loose):
+        assert services.combine(lab, [run.id for run in pair]).config.combine.rule == "mean"
+
+
 def test_a_run_without_a_network_is_refused(lab: Lab) -> None:
     good = trained(lab)
     failed = finish_run(lab, config(train__seed=1), status=RunStatus.FAILED)

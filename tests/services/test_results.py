@@ -188,7 +188,6 @@ def test_another_study_is_written_up_against_its_first_row(lab: Lab) -> None:
     page = services.results_text(results)
     assert r"| A \| b · baseline |" in page
     assert "The order of the rows" not in page
-    assert page.count("python -m marsseg train --preset default") == 4
 
 
 def test_how_to_repeat_names_every_command_and_no_place_on_this_machine(lab: Lab) -> None:
@@ -242,9 +241,10 @@ def test_two_stages_are_told_by_the_strict_lens_against_the_second_alone(lab: La
     assert "test score, strict lens" in section(page, "Both stages against the second alone")
     (gap,) = services.find_gaps(results)
     assert gap.sentence == "Both stages lack seed 2."
-    again = "--two-stages --name Two --dataset bands --set train.batch_size=4"
-    assert gap.command.endswith(f"{again} --set train.seed=2 --repeats 1")
-    assert f"{again} --repeats 2" in section(page, "How to repeat it")
+    again = "--dataset bands --set train.batch_size=4"
+    more = "--two-stages --name 'Two, seeds from 2'"
+    assert gap.command.endswith(f"{more} {again} --set train.seed=2 --repeats 1")
+    assert f"--two-stages --name Two {again} --repeats 2" in section(page, "How to repeat it")
 
 
 def test_the_split_is_that_of_the_runs_whatever_was_decided_and_renamed_since(lab: Lab) -> None:

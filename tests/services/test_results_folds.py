@@ -66,7 +66,7 @@ def test_unfinished_folds_are_named_and_repeated(lab: Lab) -> None:
     finish_queued(lab, first)
     page = text_of(lab, "Folds")
     assert f"{second.name}, seed 0, fold 1 waits in the queue." in section(page, "What is missing")
-    assert section(page, "How to repeat it").count("data.folds=2") == 2
+    assert "--folds 2 --repeats 1\n" in section(page, "How to repeat it")
 
 
 def test_a_first_stage_has_no_score_of_terrain(lab: Lab) -> None:
@@ -102,5 +102,7 @@ def test_more_seeds_than_one_plan_takes_are_repeated_in_several(lab: Lab) -> Non
     more = services.plan_ladder(lambda row: at_budget(row).with_values({"train.seed": 10}), 1)
     services.submit_study(lab, "Report ladder", planned[0].config, [*planned, *more])
     commands = section(text_of(lab), "How to repeat it")
+    assert "--name 'Report ladder' --dataset" in commands
     assert "--repeats 10\n" in commands
+    assert "--name 'Report ladder, seeds from 10' --dataset" in commands
     assert "--set train.seed=10 --repeats 1\n" in commands

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from marsseg.config import RunConfig
 from marsseg.execution.devices import Gpu
 from marsseg.services import RunShare
 from marsseg.store.records import Phase, Progress, RunStatus
@@ -62,6 +63,26 @@ def test_a_run_that_stops_says_so(now, text):
 )
 def test_resources_in_small_print(values, text):
     assert run_words.resources_text(run(**values)) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "fold"),
+    [
+        ({}, ""),
+        ({"data.folds": 5}, "fold 0 of 0–4"),
+        ({"data.folds": 5, "data.fold": 4}, "fold 4 of 0–4"),
+        ({"data.folds": 2, "combine.rule": "mean", "combine.members": ["r-a", "r-b"]}, ""),
+        ({"data.folds": 2, "combine.rule": "mean", "combine.members": ["r-a"], "combine.flips": True},
+         "fold 0 of 0–1"),
+        ({"data.folds": 2, "combine.rule": "two_stage", "combine.members": ["r-a", "r-b"]}, "fold 0 of 0–1"),
+    ],
+)  # fmt: skip
+def test_folds_are_counted_as_their_field_is_and_tell_runs_of_one_name_apart(values, fold):
+    one = run(name="a long name", id="r-1", seed=7, config=RunConfig().with_values(values))
+    assert run_words.fold(one) == fold
+    between = f" · {fold}" if fold else ""
+    assert run_words.which(one) == f"seed 7{between} · id r-1"
+    assert run_words.name_with_fold(one, 40) == f"a long name{between}"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,71 @@
+"""The commands with which a page of results says how to make it again."""
+
+from __future__ import annotations
+
+from marsseg import services
+from marsseg.config import RunConfig
+from marsseg.services.lab import Lab
+from tests.support.labs import config, finish_queued, finish_run
+from tests.support.ladders import finish_ladder, queue_ladder, section, text_of
+
+MATERIAL = "python -m marsseg datasets add bands.npz --name bands"
+START = "--dataset bands --set train.batch_size=4"
+
+
+def queue_study(lab: Lab, *configs: RunConfig) -> None:
+    planned = [services.PlannedRun(f"row {place}", each) for place, each in enumerate(configs)]
+    for run in services.submit_study(lab, "Rows", configs[0], planned)[1]:
+        finish_queued(lab, run)
+
+
+def commands(lab: Lab, study: str = "Rows", **asked: str) -> list[str]:
+    repeat = section(text_of(lab, study, **asked), "How to repeat it")
+    return repeat.split("```")[1].strip().splitlines()
+
+
+def test_single_changes_are_repeated_by_the_study_that_plans_them(lab: Lab) -> None:
+    start = {"data__folds": 2, "train__seed": 3}
+    labels = ("Residual connections", "Focal loss")
+    toggles = [services.find_toggle(label) for label in labels]
+    planned = services.plan_ablation(config(**start), toggles, repeats=2)
+    services.submit_study(lab, "Rows", config(**start), planned)
+    changes = "--change 'Residual connections' --change 'Focal loss' --folds 2"
+    assert commands(lab) == [
+        MATERIAL,
+        f"python -m marsseg study --preset default --name Rows {START} {changes} "
+        "--set train.seed=3 --repeats 2",
+        "python -m marsseg results --study Rows --out docs/results.md",
+    ]
+    assert "no study" not in section(text_of(lab, "Rows"), "How to repeat it")
+
+
+def test_rows_that_no_plan_makes_are_trained_one_by_one_and_compared_on_the_board(lab: Lab) -> None:
+    queue_study(lab, config(), config(model__residual=True, model__squeeze_excite=True))
+    material, *trained, last = commands(lab)
+    assert material == MATERIAL
+    assert ["train" in line.split() for line in trained] == [True, True]
+    assert last == "python -m marsseg leaderboard --dataset bands"
+    assert "Such runs make no study" in section(text_of(lab, "Rows"), "How to repeat it")
+
+
+def test_a_baseline_that_is_gone_leaves_rows_that_no_plan_makes(lab: Lab) -> None:
+    queue_study(lab, config(), config(model__residual=True))
+    services.archive(lab, [services.list_runs(lab)[-1].id])
+    assert "leaderboard" in commands(lab)[-1]
+
+
+def test_a_row_under_a_name_that_only_this_home_gave_it_goes_by_its_fingerprint(lab: Lab) -> None:
+    queue_study(lab, config(), config(model__residual=True))
+    (above, _) = services.list_runs(lab)
+    last = commands(lab, candidate=above.name, against="ladder-1")[-1]
+    assert f"--candidate {above.fingerprint} --against ladder-1" in last
+
+
+def test_other_homes_know_neither_numbers_of_studies_nor_ids_of_runs(lab: Lab) -> None:
+    finish_ladder(lab, repeats=1)
+    rival = finish_run(lab, config(model__filters=4))
+    queue_ladder(lab, repeats=1)
+    assert commands(lab, "1", against=rival.id)[-1] == (
+        f"python -m marsseg results --study 'Report ladder' --against {rival.fingerprint} "
+        "--out docs/results.md"
+    )
