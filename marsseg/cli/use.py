@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,12 +12,13 @@ from marsseg.classes import CLASS_NAMES
 from marsseg.cli.output import JsonOption, complain, inform, print_json, print_table, progress_bar
 from marsseg.cli.text import percent
 from marsseg.errors import ImageError
-from marsseg.metrics import Decoding
 from marsseg.wording import counted
 
 if TYPE_CHECKING:
     from marsseg.services import SegmentedImage
 
+Classes = Literal["terrain_only", "argmax"]
+"""As `marsseg.metrics.Decoding`, which would load NumPy before any command is chosen."""
 RunOption = Annotated[str, typer.Option("--run", metavar="ID", help="The run whose network is used.")]
 
 
@@ -38,7 +39,7 @@ def segment(
     ] = None,
     *,
     decoding: Annotated[
-        Decoding | None,
+        Classes | None,
         typer.Option(
             help="terrain_only gives each pixel a terrain class, argmax may also say background; by default "
             "argmax for two combined stages, else terrain_only."
@@ -80,7 +81,7 @@ def submission(
         str | None, typer.Option(help="Dataset with test images; the run's own by default.")
     ] = None,
     decoding: Annotated[
-        Decoding,
+        Classes,
         typer.Option(help="terrain_only, as the course scores it, or argmax, which may also say background."),
     ] = "terrain_only",
     as_json: JsonOption = False,
