@@ -6,9 +6,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from marsseg.classes import N_CLASSES
-from marsseg.config import ClassWeightConfig
+from marsseg.config import ClassWeightConfig, RunConfig
 
 Floats = NDArray[np.float64]
+
+
+def loss_weights(config: RunConfig, pixel_counts: ArrayLike) -> Floats:
+    """`class_weights` of the classes that a run learns: with background as the target all terrain is class 1.
+
+    Args:
+        config: of the run.
+        pixel_counts: (5,) training pixels per class, background first.
+
+    Returns:
+        (5,) float64, finite and not negative.
+    """
+    counts = np.asarray(pixel_counts)
+    if not config.data.tells_terrain:
+        counts = np.array([counts[0], counts[1:].sum(), 0, 0, 0])
+    return class_weights(config.loss.class_weights, counts)
 
 
 def class_weights(config: ClassWeightConfig, pixel_counts: ArrayLike) -> Floats:

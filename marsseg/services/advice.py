@@ -49,7 +49,7 @@ def _on_class_weights(loss: LossConfig, weights: Sequence[float], *, tells_terra
             "average pixel; a cap of 10 to 20 keeps training stable.",
         ),
         (
-            mode != "manual" and loss.class_weights.background > 0,
+            tells_terrain and mode != "manual" and loss.class_weights.background > 0,
             "Background counts in the loss, but the terrain and course lenses do not reward it.",
         ),
         (mode != "none" and bool(reach), reach),

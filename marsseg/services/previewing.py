@@ -8,7 +8,7 @@ from statistics import median
 from marsseg.config import RunConfig
 from marsseg.config.machine import require_gpu
 from marsseg.config.sizing import NetworkSize, network_size
-from marsseg.data.weights import class_weights
+from marsseg.data.weights import loss_weights
 from marsseg.execution.devices import list_gpus
 from marsseg.services.advice import advice
 from marsseg.services.datasets import pixel_counts
@@ -56,7 +56,7 @@ def preview(lab: Lab, config: RunConfig, *, priority: int = 0) -> RunPreview:
     record = lab.store.get_dataset(config.data.dataset)
     split = split_for(lab, config)
     counts = pixel_counts(lab, record)[split.train].sum(axis=0)
-    weights = tuple(float(w) for w in class_weights(config.loss.class_weights, counts))
+    weights = tuple(float(w) for w in loss_weights(config, counts))
     parts = tuple(split_summary(lab, config.data))
     height, width = record.meta["tile"]
     size = network_size(config.model, height=height, width=width)

@@ -10,7 +10,7 @@ import numpy as np
 from marsseg.config import RunConfig
 from marsseg.data.arrays import DatasetArrays
 from marsseg.data.splits import Split, split_dataset
-from marsseg.data.weights import class_weights
+from marsseg.data.weights import loss_weights
 from marsseg.training.files import save_arrays
 from marsseg.training.inputs import Standardizer, Tiles, fit_standardizer
 
@@ -50,10 +50,7 @@ def prepare(config: RunConfig, arrays: DatasetArrays, dropped_rows: tuple[int, .
     """
     split = split_dataset(arrays, dropped_rows, config.data)
     pixels = arrays.counts[split.train].sum(axis=0)
-    if config.data.target == "background":
-        pixels = np.array([pixels[0], pixels[1:].sum(), 0, 0, 0])
-    weights = class_weights(config.loss.class_weights, pixels)
-    return build_material(arrays, split, weights)
+    return build_material(arrays, split, loss_weights(config, pixels))
 
 
 def build_material(arrays: DatasetArrays, split: Split, weights: np.ndarray) -> Material:

@@ -11,6 +11,12 @@ from tests.support.labs import DATASET, config, finish_run, queue_run
 FIRST_STAGE = {"data__target": "background", "loss__class_weights__background": 1.0}
 
 
+def test_of_a_first_stage_all_terrain_weighs_as_one_class(lab: Lab) -> None:
+    preview = services.preview(lab, config(**FIRST_STAGE, loss__class_weights__mode="inverse_frequency"))
+    assert preview.weights[:2] == (1.0, 1.0)
+    assert not [warning for warning in preview.warnings if "Background counts" in warning]
+
+
 def test_the_preview_shows_the_weights_of_the_training_tiles(lab: Lab) -> None:
     run_config = config(loss__class_weights__mode="inverse_frequency")
     preview = services.preview(lab, run_config)
