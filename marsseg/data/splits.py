@@ -155,3 +155,8 @@ def _too_few(units: _Units, parts: int, *, grouped: bool) -> DatasetError:
         f"{have} cannot be divided into training, validation and test; at least {parts} {needed} are "
         "needed. Add more data, keep an outlier group, or lower the number of folds."
     )
+
+
+def steps_per_epoch(tiles: int, batch_size: int) -> int:
+    """How many full batches the tiles make; one smaller batch if they make none."""
+    return max(1, tiles // batch_size)

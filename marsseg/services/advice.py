@@ -9,7 +9,7 @@ from marsseg.config import LossConfig, RunConfig, TrainConfig
 from marsseg.config.anatomy import supervised_stages
 from marsseg.config.fields import ui_of
 from marsseg.config.loss import TERMS, WEIGHTED_TERMS
-from marsseg.data.augmenting import steps_per_epoch
+from marsseg.data.splits import steps_per_epoch
 from marsseg.services.splits import SplitPart
 from marsseg.wording import counted, joined
 

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from marsseg.config import AugmentConfig, DataConfig
-from marsseg.data.augmenting import TilePool, steps_per_epoch
-
-__all__ = ["Standardizer", "Tiles", "fit_standardizer", "steps_per_epoch"]
+from marsseg.data.augmenting import TilePool
 
 GRAY_LEVELS = 256
 ROWS_AT_ONCE = 512

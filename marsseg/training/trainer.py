@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 
 from marsseg.config import RunConfig
+from marsseg.data.splits import steps_per_epoch
 from marsseg.errors import NotFoundError, StateError
 from marsseg.store.records import EpochRecord, Phase, Progress
 from marsseg.training.averaging import Averages
@@ -25,7 +26,6 @@ from marsseg.training.checkpoints import (
 )
 from marsseg.training.epochs import build_record, log_record, score_to_select_by, selection_score
 from marsseg.training.evaluation import SplitPrediction, predict_split
-from marsseg.training.inputs import steps_per_epoch
 from marsseg.training.losses import BackgroundLoss, build_loss
 from marsseg.training.networks import build_networks
 from marsseg.training.optimizer import Watch, build_optimizer, learning_rate_at

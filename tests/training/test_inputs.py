@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from marsseg.config import AugmentConfig, DataConfig
-from marsseg.training.inputs import Standardizer, Tiles, fit_standardizer, steps_per_epoch
+from marsseg.data.splits import steps_per_epoch
+from marsseg.training.inputs import Standardizer, Tiles, fit_standardizer
 
 NO_FLIPS = DataConfig(flip_horizontal=False, flip_vertical=False)
 BOTH_FLIPS = DataConfig(flip_horizontal=True, flip_vertical=True)

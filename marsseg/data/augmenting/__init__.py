@@ -1,7 +1,7 @@
 """Augmentation of training tiles in NumPy: the input pipeline and the preview on the data page share it."""
 
 from marsseg.data.augmenting.batch import CHANGES, augment_batch, is_active
-from marsseg.data.augmenting.epochs import Batch, TilePool, flip_tiles, oversampled, steps_per_epoch
+from marsseg.data.augmenting.epochs import Batch, TilePool, flip_tiles, oversampled
 from marsseg.data.augmenting.rocks import RockBank, cut_rocks
 
 __all__ = [
@@ -14,5 +14,4 @@ __all__ = [
     "flip_tiles",
     "is_active",
     "oversampled",
-    "steps_per_epoch",
 ]

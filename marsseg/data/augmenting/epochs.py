@@ -14,6 +14,7 @@ from marsseg.config import AugmentConfig, DataConfig
 from marsseg.data.augmenting.batch import augment_batch
 from marsseg.data.augmenting.draws import Tiles
 from marsseg.data.augmenting.rocks import RockBank, cut_rocks
+from marsseg.data.splits import steps_per_epoch
 
 _AUGMENTATION = 1
 """Third number of the seeds of all but plain order and flips, which are drawn from the first two."""
@@ -116,11 +117,6 @@ def oversampled(
     weight = times * len(rocky)
     share = round(len(rows) * weight / (weight + len(plain)))
     return generator.permutation(np.concatenate([np.resize(rocky, share), plain[: len(rows) - share]]))
-
-
-def steps_per_epoch(tiles: int, batch_size: int) -> int:
-    """How many full batches the tiles make; one smaller batch if they make none."""
-    return max(1, tiles // batch_size)
 
 
 def flip_tiles(tiles: Tiles, left_right: NDArray[np.bool_], up_down: NDArray[np.bool_]) -> None:
