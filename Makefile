@@ -29,10 +29,11 @@ run: setup  ## the app on http://localhost:8501 (PORT=8502 make run for another 
 	@$(PY) scripts/check_port.py "$(PORT)" "$(ADDRESS)"
 	@$(PY) -m streamlit run app.py --server.port "$(PORT)" --server.address "$(ADDRESS)"
 
-test: browser  ## the whole suite, with branch coverage: what needs no training, what trains, what needs the machine for itself
+# The last part watches the clock of processes, which tracing would slow down.
+test: browser  ## the whole suite: what needs no training, what trains (both with branch coverage), what needs the machine for itself
 	$(PYTEST) -m "$(QUICK)" -n 2 $(COVER) --cov-report=
-	$(PYTEST) -m "$(KERAS)" -n 2 $(COVER) --cov-append --cov-report=
-	$(PYTEST) -m "$(ALONE)" $(COVER) --cov-append --cov-report=term:skip-covered
+	$(PYTEST) -m "$(KERAS)" -n 2 $(COVER) --cov-append --cov-report=term:skip-covered
+	$(PYTEST) -m "$(ALONE)"
 
 test-quick: dev  ## only what needs neither training nor a browser
 	$(PY) -m pytest -m "$(QUICK)" -n 2
