@@ -23,7 +23,7 @@ from marsseg.settings import Settings
 from marsseg.store.records import RunStatus
 from tests.execution.killing import CONFIG, Arena, kill_worker, numbers
 
-pytestmark = [pytest.mark.training, pytest.mark.alone]
+pytestmark = pytest.mark.training
 
 EPOCHS = 6
 SIX = CONFIG.with_values({"train.epochs": EPOCHS, "train.plateau_factor": 0.5})

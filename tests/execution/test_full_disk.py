@@ -17,7 +17,7 @@ from marsseg.store.records import RunStatus
 from tests.execution.killing import CONFIG, EPOCHS, Arena
 from tests.support.disks import Mount, filled
 
-pytestmark = [pytest.mark.training, pytest.mark.alone]
+pytestmark = pytest.mark.training
 
 MakeArena = Callable[[Path], Arena]
 IN_EPOCH_2 = {"phase": "training", "epoch": 2, "step": 1}

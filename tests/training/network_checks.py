@@ -25,9 +25,13 @@ def images(rng, batch, height, width):
 
 
 def compile_networks(networks, optimizer):
-    """One loss for each output, weighted as the networks say."""
+    """One loss for each output, weighted as the networks say.
+
+    The optimizer's variables are made here: made while a step is traced, they have it traced twice.
+    """
     losses = [build_loss(LossConfig(dice=0.5), (0, 1, 1, 1, 1)) for _ in networks.output_weights]
     networks.training.compile(optimizer, losses, loss_weights=list(networks.output_weights))
+    optimizer.build(networks.training.trainable_variables)
 
 
 def train_step(networks, x, mask):

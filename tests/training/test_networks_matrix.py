@@ -104,7 +104,7 @@ def test_all_pairs_train_save_load_and_export(place, tmp_path, rng):
     "place", range(len(EVERY_ARCHITECTURE)), ids=lambda place: words(EVERY_ARCHITECTURE[place])
 )
 def test_every_architecture_trains_saves_loads_and_exports(place, tmp_path, rng):
-    config = config_of(EVERY_ARCHITECTURE[place], place, depth=3, dropout=0.1)
+    config = config_of(EVERY_ARCHITECTURE[place], place, depth=3 if place % 3 == 0 else 2, dropout=0.1)
     trains_saves_loads_and_exports(config, tmp_path, rng, [(2, 64, 128), (1, 256, 256)])
 
 
