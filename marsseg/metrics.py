@@ -74,12 +74,7 @@ def class_iou(confusion: ArrayLike, lens: Lens) -> NDArray[np.float64]:
     Raises:
         MetricsError: no square matrix of counts, or an unknown lens.
     """
-    counts = _as_counts(confusion)
-    if lens not in LENSES:
-        raise MetricsError(f"There is no lens {lens!r}; use one of {', '.join(LENSES)}.")
-    if lens != "strict":
-        counts = counts.copy()
-        counts[..., 0, :] = 0
+    counts = _counted(confusion, lens)
     intersection = np.diagonal(counts, axis1=-2, axis2=-1)
     union = counts.sum(axis=-1) + counts.sum(axis=-2) - intersection
     iou = np.full(union.shape, np.nan)
@@ -87,6 +82,21 @@ def class_iou(confusion: ArrayLike, lens: Lens) -> NDArray[np.float64]:
     if lens == "terrain":
         iou[..., 0] = np.nan
     return iou
+
+
+def true_pixels(confusion: ArrayLike, lens: Lens) -> NDArray[np.float64]:
+    """Pixels of each true class that the lens counts.
+
+    Args:
+        confusion: (…, 5, 5) non-negative counts `[true, predicted]`; leading axes are kept.
+
+    Returns:
+        (…, 5) float64 pixels.
+
+    Raises:
+        MetricsError: no square matrix of counts, or an unknown lens.
+    """
+    return np.asarray(_counted(confusion, lens).sum(axis=-1))
 
 
 def mean_iou(confusion: ArrayLike, lens: Lens) -> float:
@@ -189,6 +199,17 @@ def _check_masks(true: NDArray[np.integer], pred: NDArray[np.integer], n_classes
                 f"Mask values must be 0–{n_classes - 1}; found {masks[image, row, column]} in image {image} "
                 f"of {name}. Map other labels, such as 255 for unlabelled, to a class first."
             )
+
+
+def _counted(confusion: ArrayLike, lens: Lens) -> NDArray[np.float64]:
+    """The counts without the pixels that the lens leaves out."""
+    counts = _as_counts(confusion)
+    if lens not in LENSES:
+        raise MetricsError(f"There is no lens {lens!r}; use one of {', '.join(LENSES)}.")
+    if lens != "strict":
+        counts = counts.copy()
+        counts[..., 0, :] = 0
+    return counts
 
 
 def _as_counts(confusion: ArrayLike) -> NDArray[np.float64]:

@@ -3,8 +3,13 @@
 A mean IoU is a ratio of sums over all images, so its spread has no simple formula. Images are drawn with
 replacement instead, their confusion matrices summed, and the score taken anew (Efron and Tibshirani, An
 Introduction to the Bootstrap, 1993, chapters 6 and 13). As the images are drawn once for both sides of a
-comparison, what makes an image hard for everyone cancels out. Such an interval speaks of other images from
-the same source; only repeats with other seeds speak of training noise.
+comparison, what makes an image hard for everyone cancels out. Images that were cut from one frame look
+alike, so frames are drawn whole where they are known (the cluster bootstrap; Davison and Hinkley, Bootstrap
+Methods and their Application, 1997, section 3.8). A class of which a resample holds no true pixel counts
+for neither side there: it would cost a side that predicts it somewhere, and spare one that never does.
+
+Such an interval speaks of other images from the same source; only repeats with other seeds speak of
+training noise.
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from marsseg.errors import MarsSegError
-from marsseg.metrics import Lens, mean_ious, mean_of_known
+from marsseg.metrics import Lens, class_iou, mean_of_known, true_pixels
 
 _DRAWS_AT_ONCE = 4_000_000
 
@@ -51,7 +56,7 @@ class Difference:
     Args:
         delta: score of the first minus score of the second; NaN where one has no score. The score of a
             configuration is the mean over its repeats.
-        low, high: percentile interval of `delta` over resampled images.
+        low, high: percentile interval of `delta` over resampled images; NaN if all are of one frame.
         n_images: how many images both were judged on.
     """
 
@@ -105,6 +110,7 @@ def paired_difference(
     theirs: Sequence[Judged],
     lens: Lens,
     *,
+    frames: ArrayLike | None = None,
     confidence: float = 0.95,
     n_resamples: int = 2000,
     seed: int = 0,
@@ -115,6 +121,8 @@ def paired_difference(
     another fold, has a say on its own images only.
 
     Args:
+        frames: (rows,) integers, from which frame the image of each row was cut; those of one frame are drawn
+            together. None where each image stands for itself.
         seed: draws the images; the same seed gives the same interval.
 
     Raises:
@@ -126,11 +134,15 @@ def paired_difference(
             f"The two were judged on {len(common)} common images; a comparison needs at least two. "
             "Compare runs with the same dataset and split."
         )
-    sides = [np.stack([_placed(each, common) for each in side], axis=1) for side in (ours, theirs)]
-    (plain,) = _differences([side.sum(axis=0)[None] for side in sides], lens)
-    drawn = np.concatenate([_differences(sums, lens) for sums in _resampled(n_resamples, seed, sides)])
+    units = np.arange(len(common)) if frames is None else np.asarray(frames)[common]
+    sides = [np.stack([_placed(each, common, units) for each in side], axis=1) for side in (ours, theirs)]
+    wholes = [side.sum(axis=0) for side in sides]
+    delta = float(_difference(wholes, wholes, lens))
+    if len(sides[0]) < 2:
+        return Difference(delta, math.nan, math.nan, len(common))
+    drawn = np.concatenate([_difference(sums, wholes, lens) for sums in _resampled(n_resamples, seed, sides)])
     low, high = _percentiles(drawn, confidence)
-    return Difference(float(plain), low, high, len(common))
+    return Difference(delta, low, high, len(common))
 
 
 def common_images(ours: Sequence[Judged], theirs: Sequence[Judged]) -> tuple[int, int]:
@@ -151,37 +163,54 @@ def _rows(side: Sequence[Judged]) -> NDArray[Any]:
     return np.unique(np.concatenate([np.empty(0, np.int64), *(each.rows for each in side)]))
 
 
-def _placed(judged: Judged, common: NDArray[Any]) -> NDArray[np.float64]:
-    """(N, 5, 5) matrices in the order of `common`; zeros where this repeat has none."""
-    placed = np.zeros((len(common), *judged.confusions.shape[1:]))
+def _placed(judged: Judged, common: NDArray[Any], units: NDArray[Any]) -> NDArray[np.float64]:
+    """(U, 5, 5) sums over the common images of each unit, units ascending; zeros where this repeat has none.
+
+    Args:
+        units: (N,) to which unit each common image belongs.
+    """
+    known, unit_of = np.unique(units, return_inverse=True)
+    sums = np.zeros((len(known), *judged.confusions.shape[1:]))
     _, places, sources = np.intersect1d(common, judged.rows, assume_unique=True, return_indices=True)
-    placed[places] = judged.confusions[sources]
-    return placed
+    np.add.at(sums, unit_of[places], judged.confusions[sources])
+    return sums
 
 
-def _differences(sums: Sequence[NDArray[np.float64]], lens: Lens) -> NDArray[np.float64]:
-    """(K,) differences of the two sides' scores from their sums (K, repeats, 5, 5)."""
-    ours, theirs = (mean_of_known(mean_ious(side, lens)) for side in sums)
-    return ours - theirs
+def _difference(
+    sums: Sequence[NDArray[np.float64]], wholes: Sequence[NDArray[np.float64]], lens: Lens
+) -> NDArray[np.float64]:
+    """(…) differences of the two sides' scores from their sums (…, repeats, 5, 5).
+
+    Args:
+        wholes: (repeats, 5, 5) for each side, the sums over all images.
+    """
+    ours, theirs = (_scores(*side, lens) for side in zip(sums, wholes, strict=True))
+    return np.asarray(ours - theirs)
+
+
+def _scores(sums: NDArray[np.float64], whole: NDArray[np.float64], lens: Lens) -> NDArray[np.float64]:
+    """(…) means over repeats of mean IoU, without the classes that have true pixels only in `whole`."""
+    is_undrawn = (true_pixels(whole, lens) > 0) & (true_pixels(sums, lens) == 0)
+    return mean_of_known(mean_of_known(np.where(is_undrawn, np.nan, class_iou(sums, lens))))
 
 
 def _resampled(
     n_resamples: int, seed: int, sides: Sequence[NDArray[np.float64]]
 ) -> Iterator[list[NDArray[np.float64]]]:
-    """Sums over images drawn with replacement, (K, repeats, 5, 5) for each side, a bounded number at a time.
+    """Sums over units drawn with replacement, (K, repeats, 5, 5) for each side, a bounded number at a time.
 
-    How often each image is drawn is counted, so that the sums are one matrix product.
+    How often each unit is drawn is counted, so that the sums are one matrix product.
     """
     rng = np.random.default_rng(seed)
-    n_images = len(sides[0])
-    step = max(1, _DRAWS_AT_ONCE // n_images)
+    n_units = len(sides[0])
+    step = max(1, _DRAWS_AT_ONCE // n_units)
     for start in range(0, n_resamples, step):
         size = min(step, n_resamples - start)
-        drawn = rng.integers(0, n_images, (size, n_images))
-        drawn += n_images * np.arange(size)[:, None]  # a range of numbers to each resample
-        times_drawn = np.bincount(drawn.ravel(), minlength=size * n_images).reshape(size, n_images)
+        drawn = rng.integers(0, n_units, (size, n_units))
+        drawn += n_units * np.arange(size)[:, None]  # a range of numbers to each resample
+        times_drawn = np.bincount(drawn.ravel(), minlength=size * n_units).reshape(size, n_units)
         weights = times_drawn.astype(np.float64)
-        yield [(weights @ side.reshape(n_images, -1)).reshape(size, *side.shape[1:]) for side in sides]
+        yield [(weights @ side.reshape(n_units, -1)).reshape(size, *side.shape[1:]) for side in sides]
 
 
 def _percentiles(values: ArrayLike, confidence: float) -> tuple[float, float]:

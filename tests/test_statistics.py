@@ -25,7 +25,7 @@ def run(confusions: np.ndarray, rows: list[int] | None = None) -> Run:
     return Run(np.arange(len(confusions)) if rows is None else np.array(rows), np.asarray(confusions))
 
 
-def compare(a: np.ndarray, b: np.ndarray, lens: str = "terrain", **options: float) -> Difference:
+def compare(a: np.ndarray, b: np.ndarray, lens: str = "terrain", **options: object) -> Difference:
     return paired_difference([run(a)], [run(b)], lens, **options)
 
 
@@ -138,6 +138,56 @@ def test_folds_have_a_say_on_their_own_images_only():
     halves = [mean_iou(part.sum(axis=0), "terrain") for part in (images[:10], images[10:])]
     assert difference.n_images == 20
     assert difference.delta == pytest.approx(np.mean(halves) - mean_iou(base.sum(axis=0), "terrain"))
+
+
+def test_images_of_one_frame_are_drawn_together():
+    a, b = np.random.default_rng(12).integers(0, 50, (2, 40, 5, 5))
+    frames = np.random.default_rng(13).permutation(np.repeat(np.arange(10), 4))
+    whole = [np.stack([side[frames == frame].sum(axis=0) for frame in range(10)]) for side in (a, b)]
+    by_frame, by_hand = compare(a, b, "strict", frames=frames * 7), compare(*whole, "strict")
+    assert (by_frame.delta, by_frame.low, by_frame.high) == (by_hand.delta, by_hand.low, by_hand.high)
+    assert by_frame.n_images == 40
+
+
+def test_copies_within_a_frame_add_no_certainty():
+    rng = np.random.default_rng(14)
+    a, b = binary_images(rng, 30, 0.75, 0.1), binary_images(rng, 30, 0.7, 0.1)
+    once, copied = compare(a, b), [np.repeat(side, 9, axis=0) for side in (a, b)]
+    by_frame = compare(*copied, frames=np.repeat(np.arange(30), 9))
+    assert (by_frame.low, by_frame.high) == pytest.approx((once.low, once.high))
+    by_tile = compare(*copied)
+    assert by_tile.high - by_tile.low == pytest.approx((once.high - once.low) / 3, rel=0.1)
+
+
+def test_frames_are_looked_up_by_row():
+    a, b = np.random.default_rng(15).integers(0, 50, (2, 6, 5, 5))
+    rows = [9, 2, 4, 7, 0, 5]
+    frames = np.array([3, 0, 3, 0, 8, 8, 0, 5, 0, 5])
+    by_row = paired_difference([run(a, rows)], [run(b, rows)], "terrain", frames=frames)
+    by_hand = compare(a, b, frames=frames[rows])
+    assert (by_row.low, by_row.high) == pytest.approx((by_hand.low, by_hand.high))
+
+
+def test_images_of_a_single_frame_have_a_difference_but_no_interval():
+    a, b = np.random.default_rng(16).integers(0, 50, (2, 6, 5, 5))
+    difference = compare(a, b, frames=np.full(6, 3))
+    assert difference.delta == compare(a, b).delta
+    assert math.isnan(difference.low)
+    assert math.isnan(difference.high)
+
+
+def test_resamples_without_a_rare_class_do_not_turn_against_the_side_that_predicts_it():
+    confusions = np.zeros((30, 5, 5), int)
+    confusions[:, 1, 1], confusions[:, 1, 2], confusions[:, 2, 2] = 60, 40, 60
+    confusions[:2, 4, 2] = 50  # rock, on two images of thirty, which one resample in eight does not hold
+    never, sometimes = confusions.copy(), confusions.copy()
+    sometimes[:2, 4, 4], sometimes[:2, 4, 2] = 20, 30
+    sometimes[::3, 1, 4], sometimes[::3, 1, 2] = 1, 39  # and a little of it where there is none
+    difference = compare(sometimes, never)
+    assert 0.05 < difference.delta < 0.2
+    assert -0.01 < difference.low < difference.delta < difference.high
+    backward = compare(never, sometimes)
+    assert (backward.low, backward.high) == pytest.approx((-difference.high, -difference.low))
 
 
 @pytest.mark.parametrize("lens", ["terrain", "course"])

@@ -8,9 +8,12 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from marsseg.config import RunConfig
+from marsseg.errors import DatasetError
 from marsseg.metrics import Decoding, Lens, Split, class_iou, mean_iou, mean_of_known
+from marsseg.services.datasets import arrays_of
 from marsseg.services.lab import Lab
 from marsseg.services.pooling import Pool, pooled, pools_of
 from marsseg.statistics import Judged, common_images, mean_and_sd, paired_difference
@@ -166,28 +169,49 @@ def deltas_to(
 ) -> dict[str, Delta | None]:
     """Differences of the other groups to the baseline by key; an interval for the first `MAX_INTERVALS`.
 
-    None where too few images were judged by both, or one side has no score.
+    None where too few images were judged by both, or one side has no score. Without intervals if the dataset
+    was cut from frames and can no longer be opened to tell which.
     """
     others = [group for group in groups if group is not baseline]
+    try:
+        frames = _frames(lab, baseline.runs[0]) if others else None
+    except DatasetError:
+        return {group.key: _plain_delta(group, baseline, lens) for group in others}
     closer, rest = others[:MAX_INTERVALS], others[MAX_INTERVALS:]
     run_ids = [run.id for group in [baseline, *closer] for run in group.runs]
     judged = {each.run_id: each for each in lab.store.list_evaluations(run_ids, split, decoding)}
     plain = {group.key: _plain_delta(group, baseline, lens) for group in rest}
-    return plain | {group.key: _delta(group, baseline, judged, lens) for group in closer}
+    return plain | {group.key: _delta(group, baseline, judged, lens, frames) for group in closer}
+
+
+def _frames(lab: Lab, run: RunRecord) -> NDArray[np.int64] | None:
+    """(N,) the frame of each tile of the run's dataset; None where it knows none.
+
+    Raises:
+        DatasetError: it knows them, and its files are gone or damaged.
+    """
+    dataset = lab.store.get_dataset(run.dataset_id)
+    return arrays_of(lab, dataset).groups if dataset.meta["has_groups"] else None
 
 
 def _delta(
-    group: RunGroup, baseline: RunGroup, judged: Mapping[str, EvaluationRecord], lens: Lens
+    group: RunGroup,
+    baseline: RunGroup,
+    judged: Mapping[str, EvaluationRecord],
+    lens: Lens,
+    frames: NDArray[np.int64] | None,
 ) -> Delta | None:
     """The difference with its bootstrap interval over the images that both groups were judged on."""
     ours, theirs = (_judged(side, judged) for side in (group, baseline))
     common, seen = common_images(ours, theirs)
     if common < 2 or not (group.knows_terrain and baseline.knows_terrain):
         return None
-    difference = paired_difference(ours, theirs, lens)
-    shared = common if common < seen else None
-    is_known = not math.isnan(difference.delta)
-    return Delta(difference.delta, difference.low, difference.high, shared) if is_known else None
+    difference = paired_difference(ours, theirs, lens, frames=frames)
+    if math.isnan(difference.delta):
+        return None
+    has_interval = not math.isnan(difference.low)
+    low, high = (difference.low, difference.high) if has_interval else (None, None)
+    return Delta(difference.delta, low, high, common if common < seen else None)
 
 
 def _judged(group: RunGroup, judged: Mapping[str, EvaluationRecord]) -> list[Judged]:

@@ -107,10 +107,17 @@ class Comparison:
 
     @property
     def is_beyond_noise(self) -> bool | None:
-        """Whether neither other images nor other seeds explain the difference; None if nobody can say."""
-        if self.images is None or self.seeds is None:
+        """Whether it takes more than other images and other seeds to explain it; None if nobody can say.
+
+        The two are independent, so their variances add: the difference must be larger than the root of the
+        squares of both reaches, from the difference towards 0 over images, half the interval over seeds.
+        """
+        if self.delta is None or self.images is None or self.seeds is None:
             return None
-        return all(low * high > 0 for low, high in (self.images, self.seeds))
+        difference = self.delta.value
+        over_images = abs(difference - self.images[0 if difference > 0 else 1])
+        over_seeds = (self.seeds[1] - self.seeds[0]) / 2
+        return abs(difference) > math.hypot(over_images, over_seeds)
 
 
 class RowReader:

@@ -145,8 +145,16 @@ def _noise(pair: Comparison) -> str:
         return "with a single seed on a side, nobody can say whether that is seed noise"
     if pair.is_beyond_noise:
         return "that is more than seed noise"
-    low, high = pair.seeds
-    return "that is within seed noise" if low * high <= 0 else "that may be luck of the images"
+    if _holds_zero(pair.seeds):
+        return "that is within seed noise"
+    if pair.images is not None and _holds_zero(pair.images):
+        return "that may be luck of the images"
+    return "that may be luck of images and seeds together"
+
+
+def _holds_zero(interval: tuple[float, float]) -> bool:
+    low, high = interval
+    return low <= 0 <= high
 
 
 def _steps_title(results: StudyResults) -> str:
@@ -173,8 +181,10 @@ def _steps(steps: Sequence[Comparison]) -> str:
 def _how_to_read_steps(lens: Lens) -> str:
     return (
         f"Differences of the test score, {lens} lens, in points (hundredths of IoU), with 95 % intervals. "
-        "Over images: a paired bootstrap of the tiles that both were judged on. Over seeds: Welch's interval "
-        "of the two means. A difference is beyond noise if both intervals leave out 0."
+        "Over images: a paired bootstrap of the tiles that both were judged on, whole frames where the "
+        "dataset knows them. Over seeds: Welch's interval of the two means. A difference is beyond noise if "
+        "it is larger than both kinds of luck together, the root of their squares. Each is judged by itself: "
+        "of twenty differences that are nothing, about one would be beyond noise."
     )
 
 

@@ -163,8 +163,8 @@ def _column_config(board: Leaderboard) -> dict[str, Any]:
         # No format here: the one of `board_styler` writes a true minus sign.
         DELTA: number(help="Difference to the baseline in hundredths of mean IoU"),
         "95 % interval": st.column_config.TextColumn(
-            help=f"Paired bootstrap over {board.query.split} images: "
-            "how far the difference could be luck of the images"
+            help=f"Paired bootstrap over {board.query.split} images, whole frames where the dataset knows "
+            "them: how far the difference could be luck of the images"
         ),
         "Parameters": number(format="localized"),
         "Minutes": number(format="%.1f", help="Mean training time"),

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from marsseg import services
 from marsseg.config import DataConfig
@@ -15,6 +14,7 @@ from marsseg.services import leaks
 from marsseg.services.lab import Lab
 from tests.support.copies import COPIES, PAIRS, add_copies
 from tests.support.labs import DATASET, config
+from tests.support.terrain import write_frames
 
 HALVES = {"dataset": COPIES, "validation_fraction": 0.2, "test_fraction": 0.2, "split_seed": 1}
 
@@ -102,16 +102,7 @@ def test_source_images_that_lie_in_several_parts_are_counted_part_by_part() -> N
 
 
 def test_a_folder_of_frames_keeps_them_whole(lab: Lab, tmp_path: Path) -> None:
-    root = tmp_path / "frames"
-    for kind in ("images/edr", "labels/train"):
-        (root / "msl/ncam" / kind).mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for number in range(6):
-        pixels = rng.integers(0, 255, (256, 256), dtype=np.uint8)
-        Image.fromarray(pixels).save(root / f"msl/ncam/images/edr/N{number}.JPG", "JPEG")
-        label = Image.fromarray(rng.integers(0, 4, (256, 256), dtype=np.uint8))
-        label.save(root / f"msl/ncam/labels/train/N{number}.png")
-    services.add_dataset(lab, root, name="frames", frame_size=256)
+    services.add_dataset(lab, write_frames(tmp_path / "frames", 6), name="frames", frame_size=256)
     report = services.find_leaks(lab, DataConfig(dataset="frames", test_fraction=0.3))
     assert report.knows_sources
     assert (report.groups, report.warning) == ((), "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import statistics
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from sklearn.metrics import jaccard_score
 from marsseg import services
 from marsseg.errors import NotFoundError
 from marsseg.presets import LADDER, get_preset
+from marsseg.services.comparing import Delta
 from marsseg.services.lab import Lab
 from tests.support.labs import DATASET, config, finish_queued, finish_run
 from tests.support.ladders import BUDGET, at_budget, finish_ladder, queue_ladder, section, text_of
@@ -81,6 +83,27 @@ def test_a_difference_that_seeds_explain_is_called_noise(lab: Lab) -> None:
     assert pair.images[1] < 0
     assert pair.is_beyond_noise is False
     assert "within seed noise" in section(text_of(lab), "The order of the rows")
+
+
+@pytest.mark.parametrize(
+    ("images", "seeds", "verdict", "words"),
+    [
+        ((-0.05, -0.01), (-0.04, -0.02), True, "more than seed noise"),
+        ((-0.055, -0.005), (-0.055, -0.005), False, "luck of images and seeds together"),
+        ((-0.055, 0.005), (-0.04, -0.02), False, "may be luck of the images"),
+        ((-0.04, -0.02), (-0.065, 0.005), False, "within seed noise"),
+    ],
+)
+def test_both_kinds_of_luck_count_together(
+    lab: Lab, images: tuple[float, float], seeds: tuple[float, float], verdict: bool, words: str
+) -> None:
+    """A difference of three points: two reaches of two and one make √5, two of two and a half make √12.5."""
+    finish_ladder(lab)
+    results = services.study_results(lab, "Report ladder")
+    pair = replace(results.upside_down[0], delta=Delta(-0.03, *images), seeds=seeds)
+    assert pair.is_beyond_noise is verdict
+    text = services.results_text(replace(results, upside_down=(pair,)))
+    assert words in section(text, "The order of the rows")
 
 
 def test_one_seed_tells_no_seed_noise(lab: Lab) -> None:

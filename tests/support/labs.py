@@ -115,7 +115,7 @@ def _write_predictions(lab: Lab, run: RunRecord, token: str, error_rate: float) 
     (folder / "predictions").mkdir(parents=True)
     split = services.split_of(lab, run.config.data)
     np.savez(folder / "split.npz", train=split.train, validation=split.validation, test=split.test)
-    truth = services.dataset_tiles(lab, DATASET).masks
+    truth = services.dataset_tiles(lab, run.config.data.dataset).masks
     for part in SPLITS:
         rows = getattr(split, part)
         for decoding in DECODINGS:

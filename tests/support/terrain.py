@@ -1,10 +1,11 @@
-"""Small course files for tests: textured tiles whose classes can be told apart, with one outlier group."""
+"""Small datasets for tests: textured tiles whose classes can be told apart, and frames of noise."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 LEVELS = np.array([40, 60, 90, 120, 200])
 N_OUTLIERS = 6
@@ -34,3 +35,16 @@ def write_course_file(path: Path, n: int = 60, *, seed: int = 0, test_tiles: int
     ).astype(np.float64)
     np.savez_compressed(path, training_set=pairs, test_set=images[:test_tiles])
     return path
+
+
+def write_frames(root: Path, n: int) -> Path:
+    """Write `n` frames of 256 × 256 pixels in the AI4Mars layout: noise in grays and in classes."""
+    for kind in ("images/edr", "labels/train"):
+        (root / "msl/ncam" / kind).mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(n):
+        pixels = rng.integers(0, 255, (256, 256), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / f"msl/ncam/images/edr/N{number}.JPG", "JPEG")
+        label = Image.fromarray(rng.integers(0, 4, (256, 256), dtype=np.uint8))
+        label.save(root / f"msl/ncam/labels/train/N{number}.png")
+    return root
