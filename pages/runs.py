@@ -59,6 +59,7 @@ if run is None:
 
 readers = run_detail.Readers(
     previews=partial(services.read_previews, lab, run),
+    confusion=partial(services.confusion_of, lab, run.id),
     log_size=partial(services.log_size, lab, run.id),
     log=partial(services.read_log, lab, run.id),
     reproduction=partial(services.reproduce, lab, run.id),

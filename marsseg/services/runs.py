@@ -14,6 +14,7 @@ import numpy as np
 from marsseg.data.arrays import open_arrays
 from marsseg.errors import RunFailedError, StateError
 from marsseg.execution import launch
+from marsseg.metrics import Decoding, Split
 from marsseg.services.caveats import caveat
 from marsseg.services.comparing import score_of
 from marsseg.services.files import read_array
@@ -112,6 +113,12 @@ def _score_by_run(lab: Lab, version: int) -> Mapping[str, float]:  # noqa: ARG00
     totals = lab.store.confusion_totals("test", "terrain_only")
     scored = [run for run in lab.store.list_runs(statuses=ENDED_WELL) if run.id in totals]
     return {run.id: score_of(run.config, totals[run.id], "terrain") for run in scored}
+
+
+def confusion_of(lab: Lab, run_id: str, split: Split, decoding: Decoding) -> np.ndarray | None:
+    """(5, 5) int64 pixels of a split, `[true, predicted]`; None of a run that was not judged on it."""
+    found = lab.store.list_evaluations([run_id], split, decoding)
+    return found[0].confusions.sum(axis=0) if found else None
 
 
 def epochs_done(lab: Lab) -> dict[str, int]:

@@ -98,6 +98,8 @@ def study_toggles(group: str) -> str:
 
 RUN = "run"
 RUN_VIEW = "runs.detail.view"
+CONFUSION_SPLIT = "runs.confusion.split"
+CONFUSION_DECODING = "runs.confusion.decoding"
 LOG_SEARCH = "runs.log.search"
 LOG_DOWNLOAD = "runs.log.download"
 RUNS_STATUS = "status"

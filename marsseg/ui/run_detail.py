@@ -1,4 +1,4 @@
-"""One run: curves, masks over epochs, log, configuration, timeline, provenance."""
+"""One run: curves, masks over epochs, confusion matrix, log, configuration, timeline, provenance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import streamlit as st
 from marsseg.classes import BACKGROUND
 from marsseg.config import RunConfig
 from marsseg.config.describe import FIELDS, differences, format_value
-from marsseg.ui import charts, formats, keys, run_masks, text
+from marsseg.ui import charts, formats, keys, run_confusion, run_masks, text
 from marsseg.ui.run_log import render_log
 from marsseg.ui.run_provenance import render_provenance
 from marsseg.ui.run_timeline import render_timeline
@@ -19,8 +19,8 @@ from marsseg.ui.run_timeline import render_timeline
 if TYPE_CHECKING:
     from marsseg.services import Previews, Reproduction, RunDetails
 
-_TRAINED = ("Curves", "Masks over epochs")
-_COMBINED = ("Made of",)
+_TRAINED = ("Curves", "Masks over epochs", "Confusion")
+_COMBINED = ("Made of", "Confusion")
 _ANY = ("Log", "Configuration", "Timeline", "Provenance")
 _NAME_LETTERS = 70
 
@@ -30,6 +30,7 @@ class Readers:
     """What a view may have to read beside the run itself, and reads only when it is on show."""
 
     previews: Callable[[], Previews | None]
+    confusion: run_confusion.Read
     log_size: Callable[[], int]
     log: Callable[..., str]
     reproduction: Callable[[], Reproduction]
@@ -51,6 +52,8 @@ def render_detail(details: RunDetails, score: float | None, readers: Readers) ->
         _curves(details, score)
     elif view == "Masks over epochs":
         run_masks.render_previews(readers.previews(), keys.run_chart("masks", run.id), run.best_epoch)
+    elif view == "Confusion":
+        run_confusion.render_confusion(run.id, run.config, readers.confusion)
     elif view == "Log":
         render_log(readers.log_size(), readers.log)
     elif view == "Configuration":
@@ -76,6 +79,8 @@ def _curves(details: RunDetails, score: float | None) -> None:
         st.markdown("**Loss**")
         losses = charts.loss_chart(numbers, [e.loss for e in epochs], [e.val_loss for e in epochs])
         charts.render_curve(losses, keys.run_chart("loss", run_id))
+        if details.run.config.model.deep_supervision:
+            st.caption("Training: all outputs of deep supervision. Validation: the finished one alone.")
         st.markdown("**Learning rate**")
         rates = charts.learning_rate_chart(numbers, [e.learning_rate for e in epochs])
         charts.render_curve(rates, keys.run_chart("rate", run_id))

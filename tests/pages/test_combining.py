@@ -118,7 +118,7 @@ def test_a_combined_run_is_neither_extended_nor_opened_in_the_form(made: RunReco
 def test_views_are_those_that_can_hold_something(made: RunRecord, runs: list[RunRecord]) -> None:
     app = open_page("runs", run=runs[0].id)
     view = app.get_by_key(keys.RUN_VIEW)
-    assert view.options[:2] == ["Curves", "Masks over epochs"]
+    assert view.options[:3] == ["Curves", "Masks over epochs", "Confusion"]
     assert "Made of" not in view.options
     view.set_value("Masks over epochs").run()
     app.query_params["run"] = made.id

@@ -69,6 +69,8 @@ def test_each_view_of_a_run(scored: Lab, done: RunRecord) -> None:
     view(app, "Masks over epochs")
     assert viewers(app)[0]["timeline"]["labels"] == [0, 1, 2, 3]
     assert charts(app) == 0
+    view(app, "Confusion")
+    assert charts(app) == 1
     view(app, "Log")
     assert "last words" in app.code[0].value
     view(app, "Configuration")
