@@ -12,6 +12,7 @@ from marsseg.config.anatomy import (
     DENSE_LAYERS,
     RESNET_UNITS,
     deepest,
+    has_pyramid,
     low_level,
     pooling_windows,
 )
@@ -29,8 +30,7 @@ def receptive_field(config: ModelConfig) -> int:
 def summarises_tile(config: ModelConfig) -> bool:
     """Whether every logit also depends on means over the whole tile, however far away."""
     squeezes = config.squeeze_excite and config.se_kind != "spatial"
-    has_pyramid = config.architecture == "deeplabv3plus" or config.bottleneck != "none"
-    return squeezes or has_pyramid or config.normalization == "group"
+    return squeezes or has_pyramid(config) or config.normalization == "group"
 
 
 def _from_logits(config: ModelConfig, row: int) -> Span:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marsseg.classes import BIG_ROCK, N_CLASSES
-from marsseg.data.cleaning import OutlierGroup, rock_rows
+from marsseg.data.cleaning import OutlierGroup
 from marsseg.errors import DatasetError
 
 META_KEYS = frozenset(
@@ -50,11 +50,6 @@ class DatasetArrays:
     def has_rock(self) -> NDArray[np.bool_]:
         """(N,) bool: whether the tile holds any big rock."""
         return np.asarray(self.counts[:, BIG_ROCK.index] > 0)
-
-    @cached_property
-    def rock_rows(self) -> NDArray[np.int64]:
-        """Rows that hold any big rock, ascending."""
-        return rock_rows(self.counts)
 
     @property
     def outlier_groups(self) -> list[OutlierGroup]:

@@ -1,4 +1,4 @@
-"""Draw masks: as indexed PNG files, as colours, over their image, and against the truth."""
+"""Draw masks: as indexed PNG files, and in colours over their image."""
 
 from __future__ import annotations
 
@@ -9,27 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from marsseg.classes import BACKGROUND, CLASSES, N_CLASSES, TERRAIN_CLASSES
+from marsseg.classes import CLASSES, N_CLASSES, TERRAIN_CLASSES
 from marsseg.errors import ImageError
 
 PALETTE: NDArray[np.uint8] = np.array([terrain.rgb for terrain in CLASSES], np.uint8)
 """(5, 3) colours by class number."""
 
-UNLABELLED_RGB = (38, 38, 38)
-CORRECT_RGB = (225, 225, 225)
-"""Colours of an error map beside those of the classes, both plain so that mistakes stand out."""
-
 _PIXELS_AT_ONCE = 2_000_000
-
-
-def colorize(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Paint each pixel in the colour of its class: (H, W) classes to (H, W, 3) uint8.
-
-    Raises:
-        ImageError: a pixel is no class number.
-    """
-    _check_mask(mask)
-    return PALETTE[mask]
 
 
 def write_mask_png(mask: NDArray[np.uint8]) -> bytes:
@@ -77,7 +63,8 @@ def overlay(
         ImageError: sizes differ, or a pixel is no class number.
     """
     _check_mask(mask)
-    _check_sizes("Image and mask", image, mask)
+    if image.shape != mask.shape:
+        raise ImageError(f"Image and mask must have one size; got {image.shape} and {mask.shape}.")
     chosen = [terrain.index for terrain in TERRAIN_CLASSES] if classes is None else list(classes)
     share = np.zeros((N_CLASSES, 1), np.float32)
     share[chosen] = min(max(opacity, 0.0), 1.0)
@@ -103,27 +90,6 @@ def write_overlay_png(
     return _png(Image.fromarray(overlay(image, mask, opacity, classes, contrast=contrast)))
 
 
-def error_map(truth: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Show where a prediction is wrong, and what it said instead.
-
-    Args:
-        truth: (H, W) classes; background is unlabelled and shown as such, whatever the prediction.
-        prediction: (H, W) classes.
-
-    Returns:
-        (H, W, 3) uint8: `UNLABELLED_RGB`, `CORRECT_RGB`, or the colour of the class wrongly predicted.
-
-    Raises:
-        ImageError: sizes differ, or a pixel is no class number.
-    """
-    _check_mask(truth)
-    _check_sizes("Truth and prediction", truth, prediction)
-    drawn = colorize(prediction)
-    drawn[truth == prediction] = CORRECT_RGB
-    drawn[truth == BACKGROUND.index] = UNLABELLED_RGB
-    return drawn
-
-
 def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
@@ -137,8 +103,3 @@ def _check_mask(mask: NDArray[np.uint8]) -> None:
         raise ImageError(
             f"Mask values must be 0–{N_CLASSES - 1}; found {mask.min()} to {mask.max()}. Decode logits first."
         )
-
-
-def _check_sizes(names: str, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> None:
-    if first.shape != second.shape:
-        raise ImageError(f"{names} must have one size; got {first.shape} and {second.shape}.")

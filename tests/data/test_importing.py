@@ -57,7 +57,7 @@ def test_counts_beside_the_arrays_are_those_of_each_mask(make_npz: Npz, settings
     arrays = open_arrays(import_dataset(make_npz(training_set=pairs), settings).folder)
     expected = [np.bincount(mask.ravel(), minlength=5) for mask in pairs[:, 1]]
     np.testing.assert_array_equal(arrays.counts, expected)
-    assert arrays.rock_rows.tolist() == [0, 1, 2, 3, 4]
+    assert np.flatnonzero(arrays.has_rock).tolist() == [0, 1, 2, 3, 4]
 
 
 def test_fractions_of_gray_levels_are_rounded(make_npz: Npz, settings: Settings) -> None:

@@ -9,10 +9,7 @@ from PIL import Image
 from marsseg.classes import CLASSES
 from marsseg.errors import ImageError
 from marsseg.inference.drawing import (
-    CORRECT_RGB,
-    UNLABELLED_RGB,
-    colorize,
-    error_map,
+    PALETTE,
     overlay,
     stretch_contrast,
     write_mask_png,
@@ -33,21 +30,23 @@ def test_a_mask_png_holds_class_numbers_and_their_colours(mask):
     assert image.mode == "P"
     assert image.size == mask.shape[::-1]
     np.testing.assert_array_equal(np.asarray(image), mask)
-    np.testing.assert_array_equal(np.asarray(image.convert("RGB")), colorize(mask))
+    np.testing.assert_array_equal(np.asarray(image.convert("RGB")), PALETTE[mask])
     assert image.getpalette()[:15] == [value for terrain in CLASSES for value in terrain.rgb]
 
 
 def test_colours_are_those_of_the_classes():
-    assert colorize(np.array([[1, 4]], np.uint8)).tolist() == [[[0xD5, 0x5E, 0], [0xCC, 0x79, 0xA7]]]
+    assert overlay(GRAY[:1, :2], np.array([[1, 4]], np.uint8), 1).tolist() == [
+        [[0xD5, 0x5E, 0], [0xCC, 0x79, 0xA7]]
+    ]
 
 
 def test_opacity_goes_from_the_image_to_the_colours():
     gray = np.repeat(GRAY[..., None], 3, axis=-1)
     labelled = MASK != 0
     np.testing.assert_array_equal(overlay(GRAY, MASK, 0), gray)
-    np.testing.assert_array_equal(overlay(GRAY, MASK, 1)[labelled], colorize(MASK)[labelled])
+    np.testing.assert_array_equal(overlay(GRAY, MASK, 1)[labelled], PALETTE[MASK][labelled])
     half = overlay(GRAY, MASK, 0.5)[labelled]
-    expected = (gray[labelled].astype(float) + colorize(MASK)[labelled]) / 2
+    expected = (gray[labelled].astype(float) + PALETTE[MASK][labelled]) / 2
     np.testing.assert_allclose(half, expected, atol=0.51)
 
 
@@ -56,7 +55,7 @@ def test_only_chosen_classes_are_coloured_and_background_only_when_asked():
     some = overlay(GRAY, MASK, 1, classes=[0, 3])
     for terrain in CLASSES:
         there = terrain.index == MASK
-        expected = colorize(MASK) if terrain.index in {0, 3} else gray
+        expected = PALETTE[MASK] if terrain.index in {0, 3} else gray
         np.testing.assert_array_equal(some[there], expected[there])
     np.testing.assert_array_equal(overlay(GRAY, MASK)[MASK == 0], gray[MASK == 0])
     np.testing.assert_array_equal(overlay(GRAY, MASK, classes=[]), gray)
@@ -74,14 +73,6 @@ def test_large_overlays_are_drawn_in_parts(monkeypatch):
     np.testing.assert_array_equal(overlay(GRAY, MASK), whole)
 
 
-def test_an_error_map_shows_what_was_said_wrongly():
-    truth = np.array([[0, 0, 1, 1, 2]], np.uint8)
-    prediction = np.array([[0, 3, 1, 3, 0]], np.uint8)
-    sand, background = CLASSES[3].rgb, CLASSES[0].rgb
-    expected = [UNLABELLED_RGB, UNLABELLED_RGB, CORRECT_RGB, sand, background]
-    assert [tuple(pixel) for pixel in error_map(truth, prediction)[0].tolist()] == expected
-
-
 def test_stretching_ignores_a_few_extreme_pixels():
     image = np.random.default_rng(0).integers(40, 61, (100, 100)).astype(np.uint8)
     image[0, :3] = 255
@@ -97,7 +88,7 @@ def test_stretching_leaves_a_uniform_image_alone():
     np.testing.assert_array_equal(stretch_contrast(uniform), uniform)
 
 
-@pytest.mark.parametrize("draw", [colorize, write_mask_png, lambda mask: error_map(mask, mask)])
+@pytest.mark.parametrize("draw", [write_mask_png, lambda mask: overlay(mask, mask)])
 @pytest.mark.parametrize(
     "mask", [np.array([[5]], np.uint8), np.array([[-1]]), np.zeros((2, 2)), np.zeros(4, int)]
 )
@@ -109,5 +100,3 @@ def test_what_is_no_mask_is_refused(draw, mask):
 def test_sizes_must_agree():
     with pytest.raises(ImageError, match="Image and mask must have one size"):
         overlay(GRAY, MASK.T)
-    with pytest.raises(ImageError, match="Truth and prediction must have one size"):
-        error_map(MASK, MASK.T)

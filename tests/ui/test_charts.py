@@ -21,11 +21,10 @@ FIGURES = {
     "shares": charts.class_share_chart([0.36, 0.24, 0.32, 0.077, 0.003], [0.4, 0.2, 0.3, 0.1, 0.0]),
     "weights": charts.class_weight_chart([0, 0.8, 0.6, 2.1, NAN]),
     "focal": charts.focal_chart(2.0, 0.25),
-    "scores": charts.score_chart(ROWS),
     "forest": charts.forest_plot(ROWS, baseline="<b>baseline</b>"),
     "cost": charts.cost_chart([charts.CostPoint("<b>a</b>", 5e5, 0.6)], cost_name="parameters"),
     "confusion": charts.confusion_chart(CONFUSION),
-    "no rows": charts.score_chart([]),
+    "no rows": charts.forest_plot([], baseline="nothing"),
 }
 
 
@@ -53,14 +52,14 @@ def test_focal_loss_by_hand():
     assert charts.focal_loss(0.9, 2.0, 0.25) == pytest.approx(0.25 * 0.1**2 * 0.10536051565782628)
 
 
-def test_an_unknown_score_has_no_bar_and_a_dash():
-    figure = FIGURES["scores"]
-    assert list(figure.data[0].x) == [0.61, 0.64, None]
+def test_an_unknown_difference_has_no_point_and_a_dash():
+    figure = FIGURES["forest"]
+    assert list(figure.data[0].x) == pytest.approx([61, 64, None])
     assert [(note.y, note.text) for note in figure.layout.annotations] == [(2, "–")]
 
 
 def test_runs_of_one_name_keep_their_own_rows():
-    figure = FIGURES["scores"]
+    figure = FIGURES["forest"]
     assert list(figure.data[0].y) == [0, 1, 2]
     assert list(figure.layout.yaxis.ticktext)[1:] == ["+SE", "+SE"]
 

@@ -6,7 +6,7 @@ so that a figure is readable on light and dark ground. Unknown values are gaps, 
 
 from marsseg.ui.charts.base import render_chart
 from marsseg.ui.charts.classes import class_share_chart, class_weight_chart
-from marsseg.ui.charts.comparison import Interval, forest_plot, score_chart
+from marsseg.ui.charts.comparison import Interval, forest_plot
 from marsseg.ui.charts.confusion import confusion_chart
 from marsseg.ui.charts.cost import CostPoint, cost_chart
 from marsseg.ui.charts.curves import (
@@ -35,6 +35,5 @@ __all__ = [
     "loss_chart",
     "render_chart",
     "render_curve",
-    "score_chart",
     "sparkline",
 ]

@@ -1,4 +1,4 @@
-"""Runs beside one another, a row each: scores with intervals, differences to a baseline."""
+"""Runs beside one another, a row each: differences to a baseline with intervals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Interval:
 
     Args:
         label: a run's name, as typed.
-        value: a score, or a difference of scores (0–1 scale).
+        value: a difference of scores (0–1 scale).
         low: lower end of the interval.
         high: upper end of the interval.
         n: number of repeats behind it.
@@ -36,26 +36,6 @@ class Interval:
     high: float | None = None
     n: int | None = None
     emphasis: bool = True
-
-
-def score_chart(rows: Sequence[Interval], *, score_name: str = "mean IoU") -> go.Figure:
-    """Scores as bars with interval whiskers, one row a run, in the given order."""
-    figure = _row_figure(rows, f"{score_name} of each run with its interval")
-    figure.add_trace(
-        go.Bar(
-            x=known(row.value for row in rows),
-            y=list(range(len(rows))),
-            orientation="h",
-            width=0.62,
-            error_x=_whiskers(rows, 1.0),
-            customdata=[_score_hover(row) for row in rows],
-            hovertemplate=_HOVER,
-            marker_opacity=[0.75 if row.emphasis else 0.4 for row in rows],
-        )
-    )
-    highest = max((v for row in rows for v in known([row.value, row.high]) if v is not None), default=1.0)
-    figure.update_xaxes(title=score_name, range=[0, min(1.0, highest * 1.08)])
-    return figure
 
 
 def forest_plot(rows: Sequence[Interval], *, baseline: str) -> go.Figure:
@@ -109,12 +89,6 @@ def _whiskers(rows: Sequence[Interval], scale: float) -> dict[str, object]:
         "thickness": 2,
         "width": 5,
     }
-
-
-def _score_hover(row: Interval) -> str:
-    low, high = known([row.low, row.high])
-    between = "" if low is None or high is None else f"<br>{low:.3f} to {high:.3f}"
-    return f"{text.chart_label(row.label)}<br>{formats.score(row.value)}{between}{_repeats(row)}"
 
 
 def _difference_hover(row: Interval) -> str:
