@@ -17,7 +17,7 @@ class CombineConfig(Section):
     rule: Annotated[
         Literal["none", "mean", "two_stage"],
         Ui("Combination", "mean: averages the class probabilities of its members; two_stage: the first "
-           "member says what is background, the second what the rest is.", short="combine",
+           "member says how likely background is, the second shares out the rest.", short="combine",
            is_later=True, in_form=False),
     ] = "none"  # fmt: skip
     members: Annotated[

@@ -114,14 +114,15 @@ class LossConfig(Section):
     ] = 0.0  # fmt: skip
     focal_tversky: Annotated[
         NonNegative,
-        Ui("Focal Tversky", "Weight of the Tversky term that looks harder at classes done badly (Abraham "
+        Ui("Focal Tversky", "Weight of the Tversky term that bends each class's part by gamma (Abraham "
            "2019); 0 switches it off.", short="focal Tversky", step=0.25, is_later=True),
     ] = 0.0  # fmt: skip
     focal_tversky_gamma: Annotated[
         float,
         Field(ge=0.5, le=5),
-        Ui("Focal Tversky gamma", "Each class's (1 − index) is raised to 1 / gamma; 4/3 in the paper, 1 is "
-           "plain Tversky.", short="focal Tversky γ", step=0.1, when=When("focal_tversky"), is_later=True),
+        Ui("Focal Tversky gamma", "Each class's (1 − index) is raised to 1 / gamma. Above 1, classes done "
+           "well pull harder; below 1, those done badly; 4/3 in the paper, 1 is plain Tversky.",
+           short="focal Tversky γ", step=0.1, when=When("focal_tversky"), is_later=True),
     ] = 4 / 3  # fmt: skip
     tversky_alpha: Annotated[
         NonNegative,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from marsseg.classes import CLASS_NAMES
-from marsseg.config import LossConfig, RunConfig, TrainConfig
-from marsseg.config.anatomy import supervised_stages
+from marsseg.classes import CLASS_NAMES, TILE_HEIGHT
+from marsseg.config import LossConfig, ModelConfig, RunConfig, TrainConfig
+from marsseg.config.anatomy import ATROUS_RATES, pooling_windows, supervised_stages
 from marsseg.config.fields import ui_of
 from marsseg.config.loss import TERMS, WEIGHTED_TERMS
 from marsseg.data.splits import steps_per_epoch
@@ -71,11 +71,30 @@ def _on_network_and_tiles(config: RunConfig) -> list[str]:
             model.deep_supervision and len(supervised_stages(model)) == 1,
             "Deep supervision has no say: at depth 1 there is no coarser level to predict a mask.",
         ),
+        *_on_pyramid(model),
         (
             config.data.flip_vertical,
             "Flipping up-down turns horizon and shadows over; check that it helps.",
         ),
     )
+
+
+def _on_pyramid(model: ModelConfig) -> list[tuple[bool, str]]:
+    """What of a pyramid comes to nothing on features as low as this network's deepest."""
+    height = TILE_HEIGHT >> model.depth
+    low = f"At depth {model.depth} the deepest features are {counted(height, 'pixel')} high"
+    beyond = [str(rate) for rate in ATROUS_RATES if rate >= height]
+    return [
+        (
+            (model.bottleneck == "aspp" or model.architecture == "deeplabv3plus") and bool(beyond),
+            f"{low}; atrous {'rates' if len(beyond) > 1 else 'rate'} {joined(beyond)} "
+            f"{'reach' if len(beyond) > 1 else 'reaches'} past them.",
+        ),
+        (
+            model.bottleneck == "pyramid_pooling" and 1 in pooling_windows(model),
+            f"{low}; a pooling window of a single pixel pools nothing.",
+        ),
+    ]
 
 
 def _on_training(train: TrainConfig, steps: int) -> list[str]:

@@ -17,9 +17,9 @@ _WIDTH = 420
 _RULES = {"mean": "Average", "two_stage": "Two stages"}
 _HELP = {
     "mean": "Averages what the networks say of each pixel: an ensemble. It costs their time together.",
-    "two_stage": "One network says what is background, the other which terrain the rest is. Only the strict "
-    "lens can show whether that helps: the terrain lens does not count background, so it cannot see stage "
-    "one.",
+    "two_stage": "One network says how likely background is, the other shares out the rest among the "
+    "terrain classes. Only the strict lens can show whether that helps: the terrain lens does not count "
+    "background, so it cannot see stage one.",
 }
 
 

@@ -21,7 +21,7 @@ _COLUMN = {CHANGES: "What changes", LADDER: "What it adds", TWO_STAGES: "What it
 _STAGES = (
     "learns to tell background from terrain",
     "learns the four terrain classes, and leaves background out",
-    "takes background from the first and the terrain class from the second, when both have ended",
+    "takes how likely background is from the first, and shares out the rest as the second says",
 )
 
 

@@ -65,6 +65,8 @@ def test_runs_ahead_are_counted(lab: Lab) -> None:
              "loss__class_weights__manual": [1.0, 1.0, 2.0, 1.0, 1.0]},
             "it weighs as much as soil",
         ),
+        ({"model__depth": 4, "model__bottleneck": "aspp"}, "4 pixels high; atrous rates 4 and 6 reach past"),
+        ({"model__depth": 5, "model__bottleneck": "pyramid_pooling"}, "a single pixel pools nothing"),
     ],
 )  # fmt: skip
 def test_unwise_choices_are_said(lab: Lab, change: dict[str, object], words: str) -> None:
@@ -73,6 +75,13 @@ def test_unwise_choices_are_said(lab: Lab, change: dict[str, object], words: str
     loud = services.preview(lab, config(**{**usual, **change})).warnings
     assert not any(words in warning for warning in quiet)
     assert any(words in warning for warning in loud)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("bottleneck", ["aspp", "pyramid_pooling"])
+def test_a_pyramid_that_fits_its_features_needs_no_word(lab: Lab, depth: int, bottleneck: str) -> None:
+    chosen = config(model__depth=depth, model__bottleneck=bottleneck, train__batch_size=8)
+    assert not any("pixels high" in warning for warning in services.preview(lab, chosen).warnings)
 
 
 def test_the_plateau_rule_is_not_missed_under_another_schedule(lab: Lab) -> None:
