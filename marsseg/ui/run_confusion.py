@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import numpy as np
@@ -14,7 +14,6 @@ from marsseg.metrics import DECODINGS, SPLITS, Decoding, Split
 from marsseg.ui import charts, formats, keys
 
 Read = Callable[[Split, Decoding], np.ndarray | None]
-_STAGES = (BACKGROUND.name, "terrain")
 
 
 def render_confusion(run_id: str, config: RunConfig, read: Read) -> None:
@@ -39,14 +38,23 @@ def render_confusion(run_id: str, config: RunConfig, read: Read) -> None:
     if confusion is None:
         st.caption("The confusion matrix appears when the run has been evaluated, after its last epoch.")
         return
-    names = CLASS_NAMES
-    if not config.data.tells_terrain:
-        confusion, names = _background_and_rest(confusion), _STAGES
-    charts.render_chart(charts.confusion_chart(confusion, names), keys.run_chart("confusion", run_id))
+    matrix, names = _shown(confusion, config, decoding)
+    charts.render_chart(charts.confusion_chart(matrix, names), keys.run_chart("confusion", run_id))
+    unlabelled = " Background in the truth is unlabelled, and counts under the strict lens only."
     st.caption(
-        "Each row shows what the network took the pixels of one true class for, as shares of the row. "
-        "Background in the truth is unlabelled, and counts under the strict lens only."
+        "Each row: what the pixels of one true class were taken for, as shares of the row."
+        + unlabelled * (BACKGROUND.name in names)
     )
+
+
+def _shown(confusion: np.ndarray, config: RunConfig, decoding: str) -> tuple[np.ndarray, Sequence[str]]:
+    """The classes that the run tells apart with this decoding, (C, C) pixels, and their names."""
+    first = BACKGROUND.index + 1
+    if not config.data.tells_terrain:
+        return _background_and_rest(confusion), (BACKGROUND.name, "terrain")
+    if decoding == "terrain_only":
+        return confusion[first:, first:], CLASS_NAMES[first:]
+    return confusion, CLASS_NAMES
 
 
 def _background_and_rest(confusion: np.ndarray) -> np.ndarray:
