@@ -104,18 +104,18 @@ class Scheduler:
             UnusableStoreError: the store is damaged or was moved; asking again would not help.
             MarsSegError: the store went on refusing.
         """
-        refused = 0.0
+        refused_at: float | None = None
         while not self._stop.is_set():
             try:
                 if not self.tick(time.time()):
                     return End.IDLE if self._is_done else End.REPLACED
-                refused = 0.0
+                refused_at = None  # what was refused has been written by now: each round tries it again
             except UnusableStoreError:
                 raise
             except MarsSegError as error:
                 logger.error("%s", error)
-                refused += self._deadlines.interval
-                if refused > self._deadlines.refusal:
+                refused_at = refused_at or time.monotonic()
+                if time.monotonic() - refused_at > self._deadlines.refusal:
                     raise
             time.sleep(self._deadlines.interval)
         return End.TOLD
