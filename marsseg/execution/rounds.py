@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 
 from marsseg.errors import MarsSegError, StateError, UnusableStoreError
@@ -20,12 +20,13 @@ from marsseg.execution.launch import (
     find_worker,
     last_log_line,
     launch_worker,
+    living_workers,
 )
 from marsseg.execution.lease import SchedulerLease
 from marsseg.execution.memory import OomCounter
 from marsseg.execution.stopping import StopFlag
 from marsseg.execution.watch import Watch
-from marsseg.identity import identify
+from marsseg.identity import identify, is_alive
 from marsseg.settings import Settings
 from marsseg.store import RunStore
 from marsseg.store.records import ACTIVE, RunRecord, RunStatus
@@ -77,7 +78,10 @@ class Scheduler:
 
     def initialize(self, now: float) -> bool:
         """Become the scheduler of the store; False if another one is."""
-        return self._lease.acquire(now)
+        if not self._lease.acquire(now):
+            return False
+        self._leaving += self._find_leaving()
+        return True
 
     def tick(self, now: float) -> bool:
         """Do one round; False when this scheduler is done: another has taken over, or nothing is left to do.
@@ -195,6 +199,17 @@ class Scheduler:
         if not epochs:
             return "No epoch was completed, so a resume begins anew."
         return f"It can be resumed from epoch {epochs[-1].epoch}."
+
+    def _find_leaving(self) -> Iterator[Watch]:
+        """Watches on workers that an earlier scheduler launched, and whose run is finished.
+
+        Starting from the processes keeps this quick however many runs have finished.
+        """
+        for run_id in {argument for argument, _ in living_workers()}:
+            run = self._store.find_by_id(run_id)
+            if run and run.status.is_finished and run.process and is_alive(run.process):
+                logger.info("run %s: finished, but its process %d has not left", run.id, run.process.pid)
+                yield Watch(run.id, run.process.token, run.process, self._lease.require)
 
     def _see_off(self, active: dict[str, RunRecord], awake: float) -> None:
         """Reap workers that have had their last word, and hurry those that do not leave."""
