@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from enum import Enum
+from functools import partial
 
 from marsseg.errors import MarsSegError, StateError, UnusableStoreError
 from marsseg.execution.clocks import AwakeClock, Deadlines, Unchanged
@@ -151,7 +152,7 @@ class Scheduler:
                 self._bury(watch)
                 del active[run.id]
             else:
-                watch.enforce(run, awake, self._deadlines)
+                watch.enforce(run, awake, self._deadlines, partial(self._announce, watch))
         return active
 
     def _watch_of(self, run: RunRecord) -> Watch:
@@ -180,6 +181,16 @@ class Scheduler:
             if self._store.mark_lost(watch.run_id, watch.token, reason, lease=self._lease.current):
                 logger.warning("run %s: lost. %s", watch.run_id, reason)
         del self._watches[watch.run_id]
+
+    def _announce(self, watch: Watch, verdict: Verdict) -> bool:
+        """Put down why a worker is about to be ended; False if the run is not its any more."""
+        try:
+            self._store.note_overdue(watch.run_id, watch.token, verdict.notice, lease=self._lease.current)
+        except StateError:
+            self._lease.require()
+            return False
+        logger.warning("run %s: %s", watch.run_id, verdict.notice)
+        return True
 
     def _pronounce(self, watch: Watch, verdict: Verdict) -> None:
         """Speak the last word for a worker that we have ended."""

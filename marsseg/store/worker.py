@@ -15,6 +15,7 @@ from marsseg.store.converters import epoch_row, plain, progress_json
 from marsseg.store.leases import require_lease
 from marsseg.store.records import ACTIVE, EpochRecord, LeaseRecord, Progress, RunStatus
 from marsseg.store.tables import EpochRow, RunRow
+from marsseg.store.texts import storable
 from marsseg.store.transitions import refusal
 
 _LAST_WORDS = frozenset({RunStatus.COMPLETED, RunStatus.STOPPED, RunStatus.FAILED})
@@ -106,6 +107,19 @@ class WorkerDesk(StorePart):
             self._add_event(session, "resumed", message, run_id)
             return forgotten
 
+    def note_overdue(self, run_id: str, token: str, cause: str, *, lease: LeaseRecord | None = None) -> None:
+        """Put down why a scheduler is about to end the worker, which may still have the last word.
+
+        Args:
+            cause: a sentence for the timeline, and to stand behind that last word.
+            lease: only while this lease is still current.
+        """
+        with self._database.write() as session:
+            if lease is not None:
+                require_lease(session, lease)
+            get_current(session, run_id, token).reason = storable(cause)
+            self._add_event(session, "overdue", cause, run_id)
+
     def finish(
         self,
         run_id: str,
@@ -129,7 +143,8 @@ class WorkerDesk(StorePart):
             row = get_current(session, run_id, token)
             if best_epoch is not None:
                 row.best_epoch = int(best_epoch)
-            self._end(session, row, status, reason)
+            word = _with_cause(row, reason) if lease is None else reason
+            self._end(session, row, status, word)
 
     def mark_lost(self, run_id: str, token: str, reason: str, *, lease: LeaseRecord | None = None) -> bool:
         """Record that a run vanished without a last word; without effect, False, on a finished one."""
@@ -139,7 +154,8 @@ class WorkerDesk(StorePart):
             row = get_row(session, run_id)
             if row.status.is_finished:
                 return False
-            self._end(session, get_current(session, run_id, token), RunStatus.LOST, reason)
+            row = get_current(session, run_id, token)
+            self._end(session, row, RunStatus.LOST, _with_cause(row, reason))
             return True
 
     def _note_ending(self, session: Session, run_id: str, ending: str) -> None:
@@ -162,6 +178,11 @@ def get_current(session: Session, run_id: str, token: str) -> RunRow:
     if not row.status.is_active:
         raise refusal(run_id, row.status, "takes no more reports from its worker")
     return row
+
+
+def _with_cause(row: RunRow, word: str) -> str:
+    """A last word, and behind it why a scheduler had told the worker to end, if one had."""
+    return f"{word.rstrip('.')}. {row.reason}" if row.reason else word
 
 
 def _sum_seconds(session: Session, run_id: str) -> float | None:
