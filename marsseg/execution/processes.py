@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator
 
 import psutil
 
 from marsseg.execution.cgroups import is_frozen
 from marsseg.identity import TOKEN_VARIABLE, ProcessIdentity, created_at, is_alive, same_boot, started_with
+
+_LOOKS, _BETWEEN_LOOKS = 20, 0.01
+"""Seconds between; a program is loaded within a few of them."""
 
 
 def is_suspended(identity: ProcessIdentity) -> bool:
@@ -70,7 +74,20 @@ def _session_members(leader: ProcessIdentity) -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
         try:
             is_near = os.getsid(process.pid) == leader.pid and process.status() != psutil.STATUS_ZOMBIE
-            if is_near and leader.token and process.environ().get(TOKEN_VARIABLE) == leader.token:
+            if is_near and leader.token and _token_of(process) == leader.token:
                 yield process
         except (psutil.Error, OSError):
             continue
+
+
+def _token_of(process: psutil.Process) -> str:
+    """The launch token that a process was started with, or "".
+
+    A process that is just becoming another program shows no environment for a moment; it is looked at again.
+    """
+    for _ in range(_LOOKS):
+        environment = process.environ()
+        if environment:
+            return environment.get(TOKEN_VARIABLE, "")
+        time.sleep(_BETWEEN_LOOKS)
+    return ""
