@@ -175,7 +175,7 @@ class Scheduler:
             self._pronounce(watch, watch.verdict)
         elif not watch.was_launched:
             status = self._store.release_claim(watch.run_id, watch.token, lease=self._lease.current)
-            logger.warning("run %s: claimed, but never launched; now %s", watch.run_id, status)
+            logger.warning("run %s: claimed, but no worker reported; now %s", watch.run_id, status)
         else:
             reason = watch.cause_of_end(last_log_line(self._settings, watch.run_id))
             if self._store.mark_lost(watch.run_id, watch.token, reason, lease=self._lease.current):

@@ -60,7 +60,7 @@ class RunQueue(StorePart):
                 return
             moved.priority = rows[new].priority
             rows.insert(new, rows.pop(old))
-            for position, row in enumerate(rows, start=1):
+            for position, row in enumerate(rows, start=_behind(session, RunStatus.STARTING)):
                 row.position = position
             self._add_event(
                 session, "moved", f"Moved to place {new + 1} of {len(rows)} in the queue.", run_id
@@ -137,10 +137,10 @@ class RunQueue(StorePart):
             return get_record(session, run_id), token
 
     def release_claim(self, run_id: str, token: str, *, lease: LeaseRecord | None = None) -> RunStatus:
-        """Take a claim back whose worker was never launched: starting → queued, in its old place.
+        """Take a claim back whose worker is gone and never reported: starting → queued, in its old place.
 
-        One that was asked to stop meanwhile is stopped. Should a worker of that claim turn up after all, its
-        token is of no use any more.
+        It keeps the threads of its first claim. One that was asked to stop meanwhile is stopped. Should a
+        worker of that claim turn up after all, its token is of no use any more.
 
         Args:
             lease: only while this lease is still current.
@@ -160,11 +160,10 @@ class RunQueue(StorePart):
                 return row.status
             row.launches -= 1
             if row.stop_requested:
-                self._end(session, row, RunStatus.STOPPED, "Stopped before its worker was launched.")
+                self._end(session, row, RunStatus.STOPPED, "Stopped before its worker had reported.")
                 return row.status
             clear_attempt(row)
-            row.threads = row.threads if row.launches else None
-            message = "The scheduler ended before it could launch the worker; the run waits in its old place."
+            message = "The scheduler ended before its worker had reported; the run waits in its old place."
             self._add_event(session, row.status, message, run_id)
             return row.status
 
@@ -201,8 +200,12 @@ def clear_attempt(row: RunRow) -> None:
 
 
 def next_position(session: Session) -> int:
-    """The place behind all that are queued."""
-    last = session.scalar(select(func.max(RunRow.position)).where(RunRow.status == RunStatus.QUEUED))
+    """The place behind all that are queued, or may be again, as their worker has not reported yet."""
+    return _behind(session, RunStatus.QUEUED, RunStatus.STARTING)
+
+
+def _behind(session: Session, *statuses: RunStatus) -> int:
+    last = session.scalar(select(func.max(RunRow.position)).where(RunRow.status.in_(statuses)))
     return 1 if last is None else last + 1
 
 
