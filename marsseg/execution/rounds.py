@@ -263,7 +263,7 @@ class Scheduler:
                 module=self._worker_module,
             )
         except OSError as error:
-            reason = f"The worker could not be launched ({error}). Mend that, then resume the run."
+            reason = f"The worker could not be launched ({error}). Mend that, then let the run go on."
             self._store.finish(run.id, token, RunStatus.FAILED, reason, lease=self._lease.current)
             logger.error("run %s: %s", run.id, reason)
             return

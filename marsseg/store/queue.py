@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from sqlalchemy import Select, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
@@ -18,6 +18,14 @@ from marsseg.store.transitions import refusal
 from marsseg.store.worker import get_current
 
 Direction = Literal["up", "down", "top"]
+
+BEFORE_AN_ATTEMPT: Mapping[str, Any] = {
+    **dict.fromkeys(("started_at", "finished_at", "heartbeat_at", "progress_at", "progress")),
+    **dict.fromkeys(("token", "pid", "process_created_at", "boot_id", "gpu")),
+    **dict.fromkeys(("stop_requested", "stop_now"), False),
+    "reason": "",
+}
+"""What an attempt leaves in the row of a run, as it was before the attempt."""
 
 _PAUSE = "queue paused"
 _NOT_WAITING = ("is not waiting in the queue", "only a waiting run has a place and a priority in it")
@@ -193,10 +201,9 @@ class RunQueue(StorePart):
 
 def clear_attempt(row: RunRow) -> None:
     """Into the queue, without a trace of the attempt before."""
-    row.status, row.reason = RunStatus.QUEUED, ""
-    row.started_at = row.finished_at = row.heartbeat_at = row.progress_at = None
-    row.stop_requested = row.stop_now = False
-    row.progress = row.token = row.pid = row.process_created_at = row.boot_id = row.gpu = None
+    row.status = RunStatus.QUEUED
+    for name, value in BEFORE_AN_ATTEMPT.items():
+        setattr(row, name, value)
 
 
 def next_position(session: Session) -> int:
