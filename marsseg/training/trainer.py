@@ -116,7 +116,7 @@ class Trainer:
         """Train until the epochs are done, the score stalls, the loss diverges, or someone asks to stop.
 
         Raises:
-            CheckpointError: what was saved belongs to another network.
+            CheckpointError: what was saved belongs to another network, or the disk does not give it now.
             DiskFullError: a checkpoint does not fit; earlier ones are untouched.
         """
         state = self._begin()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 
 import numpy as np
 import pytest
 
-from marsseg.training.checkpoints import Checkpoints
+from marsseg.training.checkpoints import CheckpointError, Checkpoints
 from marsseg.training.resuming import find_start
 
 pytestmark = pytest.mark.training
@@ -90,8 +91,21 @@ def test_a_newest_checkpoint_that_was_the_best_takes_no_other_with_it(
 def test_a_folder_that_is_gone_begins_anew(folder, go_on, four_epochs):
     shutil.rmtree(folder / "checkpoints")
     _, _, notebook = go_on()
-    assert notebook.starts == [(0, "No checkpoint can be read; begins anew.")]
+    why = "Checkpoint epoch-0004-first.npz is gone, and no other can be read; begins anew."
+    assert notebook.starts == [(0, why)]
     assert notebook.numbers()[:4] == four_epochs[1].numbers()
+
+
+def test_a_disk_that_gives_nothing_for_a_moment_costs_no_epoch(folder, go_on, monkeypatch):
+    before = checkpoint_names(folder)
+
+    def refuse(path, **_how):
+        raise OSError(errno.ESTALE, "Stale file handle", str(path))
+
+    monkeypatch.setattr(np, "load", refuse)
+    with pytest.raises(CheckpointError, match=r"Stale file handle.*Resume the run when its disk is back"):
+        go_on()
+    assert checkpoint_names(folder) == before
 
 
 def test_leftovers_of_a_kill_are_removed_and_not_believed(folder, go_on):
