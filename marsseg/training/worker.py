@@ -23,6 +23,7 @@ from marsseg.store import RunStore
 from marsseg.store.records import DatasetRecord, Phase, Progress, RunRecord, RunStatus
 from marsseg.training.datasets import open_dataset
 from marsseg.training.failures import failure_sentence
+from marsseg.training.files import list_unfinished, remove_unfinished
 from marsseg.training.provenance import collect_provenance
 from marsseg.training.reporting import Heartbeat, HurriedError, StopFlag, StoreReporter, persist
 from marsseg.training.signature import export_metadata
@@ -116,7 +117,10 @@ class Worker:
         return 1 if word.status is RunStatus.FAILED else 0
 
     def _introduce(self) -> None:
+        """Say who works on the run, and clear away what earlier launches were killed over."""
+        unfinished = list_unfinished(self.folder)
         self.store.worker_started(self.run_id, self.token, own_identity(self.token))
+        remove_unfinished(unfinished)
         self.reporter.progress(Progress(Phase.LOADING))
 
     def _attempt(self) -> LastWord:

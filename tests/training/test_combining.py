@@ -171,3 +171,15 @@ def test_a_stop_leaves_nothing_half_done(lab, train):
     lab.store.requeue(run.id)
     lab.work(*lab.claim_next())
     assert lab.store.get_run(run.id).status is RunStatus.COMPLETED
+
+
+def test_what_a_killed_launch_was_writing_is_cleared_away(lab, train):
+    first, second = train(), train(train__seed=1)
+    how = {"combine.rule": "mean", "combine.members": [first.id, second.id]}
+    run, token = lab.claim(first.config.with_values(how))
+    half = lab.folder(run, ".model.onnx.ab12cd34.tmp")
+    half.mkdir(parents=True)
+    (half / "merged.onnx").write_bytes(b"half of it")
+    assert lab.work(run, token) == 0
+    left = {path.name for path in lab.folder(run, "").iterdir()}
+    assert left == {"model.onnx", "predictions", "split.npz"}
