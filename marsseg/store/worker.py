@@ -95,7 +95,7 @@ class WorkerDesk(StorePart):
 
         Args:
             epoch: the epoch whose checkpoint the run goes on from; 0 to begin anew.
-            message: a sentence for the timeline.
+            message: a sentence for the timeline; empty for nothing to tell.
         """
         with self._database.write() as session:
             row = get_current(session, run_id, token)
@@ -104,7 +104,8 @@ class WorkerDesk(StorePart):
             row.train_seconds = _sum_seconds(session, run_id)
             if row.best_epoch is not None and row.best_epoch > epoch:
                 row.best_epoch = None
-            self._add_event(session, "resumed", message, run_id)
+            if message:
+                self._add_event(session, "resumed", message, run_id)
             return forgotten
 
     def note_overdue(self, run_id: str, token: str, cause: str, *, lease: LeaseRecord | None = None) -> None:

@@ -81,8 +81,13 @@ class Reporter(Protocol):
     def facts(self, *, parameters: int, class_weights: np.ndarray) -> None:
         """Hear how many parameters the network has and what the classes weigh."""
 
-    def resumed(self, epoch: int, message: str) -> None:
-        """Hear that training goes on after `epoch`, and later ones are trained again; a sentence says why."""
+    def begins(self, epoch: int, message: str) -> None:
+        """Hear that training begins after `epoch`, and later ones are trained again.
+
+        Args:
+            epoch: 0 to begin anew.
+            message: why there; empty for a run that has not been trained before.
+        """
 
     def epoch(self, record: EpochRecord) -> None:
         """Hear what an epoch measured and where its checkpoint is."""
@@ -142,8 +147,8 @@ class StoreReporter:
             )
         )
 
-    def resumed(self, epoch: int, message: str) -> None:
-        """Forget later epochs, and put the sentence into the run's timeline."""
+    def begins(self, epoch: int, message: str) -> None:
+        """Forget later epochs, and put the sentence into the run's timeline, if there is one."""
         persist(lambda: self.store.go_on_after(self.run_id, self.token, epoch, message))
 
     def epoch(self, record: EpochRecord) -> None:

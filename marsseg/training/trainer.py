@@ -166,9 +166,8 @@ class Trainer:
     def _begin(self) -> TrainingState:
         """Go on from what earlier launches recorded, or start with an untrained network's previews."""
         start = find_start(self.checkpoints, self._find_best, self.config.train.epochs)
-        if self.checkpoints.epochs():
-            logger.info("%s", start.message)
-            self.reporter.resumed(start.epoch, start.message)
+        logger.info("%s", start.message or "Begins.")
+        self.reporter.begins(start.epoch, start.message)  # before any file goes: is the run still ours?
         self.checkpoints.go_on_after(start.epoch, start.best_epoch)
         self._position = (min(start.epoch + 1, self.config.train.epochs), 0)
         self._say(Phase.BUILDING)

@@ -109,8 +109,8 @@ class Notebook:
     def facts(self, *, parameters: int, class_weights: np.ndarray) -> None:
         self.told |= {"parameters": parameters, "class_weights": class_weights}
 
-    def resumed(self, epoch: int, message: str) -> None:
-        self.starts.append((epoch, message))
+    def begins(self, epoch: int, message: str) -> None:
+        self.starts += [(epoch, message)] if message else []
 
     def epoch(self, record: EpochRecord) -> None:
         self.on_epoch(record)

@@ -8,7 +8,9 @@ import shutil
 import numpy as np
 import pytest
 
+from marsseg.errors import StateError
 from marsseg.training.checkpoints import CheckpointError, Checkpoints
+from marsseg.training.reporting import StoreReporter
 from marsseg.training.resuming import find_start
 
 pytestmark = pytest.mark.training
@@ -164,3 +166,21 @@ def test_without_those_another_epoch_has_to_be_the_best(earlier_version, folder)
     start = find_start(checkpoints, checkpoints.read, epochs=6)
     assert (start.epoch, start.is_best_lost) == (4, True)
     assert checkpoints.is_unsigned(1)
+
+
+def test_a_launch_that_lost_the_run_before_its_first_step_leaves_the_files_of_the_next_alone(
+    lab, trainer_in, tiny_config
+):
+    """As after a suspension right after it was built: it knows of no epochs, and the next launch has some."""
+    run, token = lab.claim(tiny_config())
+    folder = lab.settings.run_dir(run.id)
+    trainer = trainer_in(folder, tiny_config(), StoreReporter(lab.store, run.id, token))
+    lab.claim_again(run)
+    (folder / "checkpoints").mkdir(parents=True)
+    written = {"epoch-0001-second.npz", ".epoch-0002-second.npz.77.tmp"}
+    for name in written:
+        (folder / "checkpoints" / name).write_bytes(b"of the second launch")
+
+    with pytest.raises(StateError, match="was launched again"):
+        trainer.train()
+    assert set(checkpoint_names(folder)) == written
