@@ -87,6 +87,12 @@ def saying_what_was_needed(path: Path, size: int) -> Iterator[None]:
         raise
 
 
+def remove_results(folder: Path) -> None:
+    """Remove exported network and predicted masks from a run's folder: its weights are others now."""
+    for path in (folder / "model.onnx", *(folder / "predictions").glob("*.npy")):
+        path.unlink(missing_ok=True)
+
+
 def list_unfinished(folder: Path) -> list[Path]:
     """Files and folders under temporary names, which whoever was killed while writing left in a run's folder.
 

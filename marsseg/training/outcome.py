@@ -9,6 +9,8 @@ from marsseg.store.records import RunStatus
 from marsseg.training.checkpoints import TrainingState
 from marsseg.wording import counted
 
+NOT_EVALUATED = "not evaluated"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -37,16 +39,17 @@ class Outcome:
         """Whether there are weights worth evaluating; after a failure, only if an epoch was completed."""
         return self.status is not RunStatus.FAILED or self.best_epoch is not None
 
-    def sentence(self, *, evaluated: bool = True, cause: str = "") -> str:
+    def sentence(self, *, left_out: str = "", cause: str = "") -> str:
         """All of it in one text.
 
         Args:
-            evaluated: whether there are scores.
+            left_out: what a person asked to leave out, such as `NOT_EVALUATED`; empty for nothing.
             cause: what asked for a stop, such as "SIGTERM"; empty for a person.
         """
         by = f"by {cause}" if cause and self.status is RunStatus.STOPPED else ""
         reason = " ".join(filter(None, [self.reason, by, self.where]))
-        parts = filter(None, [reason, self.scores if evaluated else "not evaluated, as asked"])
+        scores = "" if left_out == NOT_EVALUATED else self.scores
+        parts = filter(None, [reason, scores, left_out and f"{left_out}, as asked"])
         return ". ".join(filter(None, ["; ".join(parts), self.advice]))
 
 

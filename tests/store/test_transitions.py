@@ -29,7 +29,7 @@ CALLS: dict[str, Callable[[RunStore, str, str], object]] = {
     "release_claim": lambda s, run, token: s.release_claim(run, token),
     "stop now": lambda s, run, _: s.request_stop(run, now=True),
     "ending": lambda s, run, token: s.heartbeat(run, token, ending="Received SIGTERM."),
-    "go_on_after": lambda s, run, token: s.go_on_after(run, token, 0, "Begins anew."),
+    "go_on_after": lambda s, run, token: s.go_on_after(run, token, 0, "Anew.", best_epoch=0),
     "report_progress": lambda s, run, token: s.report_progress(run, token, Progress(Phase.SAVING)),
     "archive": lambda s, run, _: s.archive_runs([run]),
     "set_priority": lambda s, run, _: s.set_priority(run, 3),

@@ -59,7 +59,7 @@ def test_the_newest_checkpoint_is_gone_on_from(folder, go_on):
     _, outcome, notebook = go_on()
     assert notebook.starts == [(4, "Goes on after epoch 4 of 5.")]
     assert [record.epoch for record in notebook.epochs] == [5]
-    assert outcome.best_epoch == 1
+    assert outcome.best_epoch == notebook.best_epoch == 1
     kept = ["epoch-0001-first.npz", "epoch-0004-first.npz", "epoch-0005-second.npz"]
     assert checkpoint_names(folder) == kept
 
@@ -128,6 +128,7 @@ def test_a_run_whose_best_weights_are_lost_goes_on_and_has_another_best(folder, 
     assert message.endswith("), the best one; goes on after epoch 4, now the best.")
     fourth, (fifth,) = four_epochs[1].epochs[3], notebook.epochs
     assert outcome.best_epoch == (5 if fifth.val_terrain_miou > fourth.val_terrain_miou else 4)
+    assert notebook.best_epoch == outcome.best_epoch
     trainer.load_best(outcome)
 
 

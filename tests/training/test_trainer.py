@@ -207,7 +207,7 @@ def test_a_stop_in_a_hurry_does_not_wait_for_the_validation(make_trainer, tiny_c
     stop = StopFlag()
     notebook.on_progress = lambda heard: stop.hurry() if heard.phase is Phase.VALIDATING else None
     outcome = make_trainer(tiny_config({"train.batch_size": 4}), notebook=notebook, stop=stop).train()
-    assert outcome.sentence(evaluated=False) == (
+    assert outcome.sentence(left_out="not evaluated") == (
         "stopped in epoch 1 after step 6 of 6; not evaluated, as asked"
     )
     assert notebook.heard[-1].step == 1 < notebook.heard[-1].steps
