@@ -20,7 +20,6 @@ class Outcome:
         status: completed, stopped or failed.
         reason: what happened.
         best_epoch: the epoch whose weights were kept; None when no epoch was completed.
-        train_seconds: time spent on finished epochs, over all launches.
         scores: whose scores the run has after a stop or a failure.
         advice: what to do about it; a sentence of its own.
         where: how far training had come when it was stopped.
@@ -29,7 +28,6 @@ class Outcome:
     status: RunStatus
     reason: str
     best_epoch: int | None
-    train_seconds: float
     scores: str = ""
     advice: str = ""
     where: str = ""
@@ -95,4 +93,4 @@ def diverged(state: TrainingState, loss: float, where: str) -> Outcome:
 def _outcome(
     state: TrainingState, status: RunStatus, reason: str, scores: str = "", advice: str = ""
 ) -> Outcome:
-    return Outcome(status, reason, state.watch.best_epoch or None, state.train_seconds, scores, advice)
+    return Outcome(status, reason, state.watch.best_epoch or None, scores, advice)
