@@ -93,6 +93,22 @@ def test_a_study_with_a_run_that_cannot_work_leaves_nothing(lab: Lab) -> None:
     assert not lab.store.list_studies()
 
 
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        services.Wishes(priority=5_000),
+        services.Wishes(threads=2_000),
+        services.Wishes(tags=("a,b",)),
+        services.Wishes(notes="x" * 10_001),
+    ],
+)
+def test_a_study_whose_wishes_are_refused_leaves_nothing(lab: Lab, wishes: services.Wishes) -> None:
+    with pytest.raises(ConfigError):
+        services.submit_two_stages(lab, config(), name="Two", wishes=wishes)
+    assert not services.list_runs(lab)
+    assert not lab.store.list_studies()
+
+
 def test_the_demo_ablation_is_three_small_runs_that_differ() -> None:
     planned = services.demo_ablation()
     assert len(planned) == 3
