@@ -106,7 +106,9 @@ def leaks(
     test: Annotated[float, typer.Option(help="Test share, as `data.test_fraction`.")] = 0.1,
     split_seed: Annotated[int, typer.Option(help="Draws the split, as `data.split_seed`.")] = 0,
     folds: Annotated[int, typer.Option(help="0, or the number of folds, as `data.folds`.")] = 0,
-    fold: Annotated[int | None, typer.Option(help="Which of the folds validates, from 0.")] = None,
+    fold: Annotated[
+        int | None, typer.Option(help="Which of the folds validates, from 0; all of them by default.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show near-duplicate tiles and source images that a split divides between its parts."""
@@ -119,8 +121,10 @@ def leaks(
     wanted = {"dataset": name, "validation_fraction": validation, "test_fraction": test}
     wanted |= {"split_seed": split_seed, "folds": folds, "fold": fold or 0}
     config = parse_values({f"data.{field}": value for field, value in wanted.items()})
+    every = [fold] if fold is not None else range(folds or 1)
+    configs = [config.with_values({"data.fold": number}) for number in every]
     with progress_bar() as progress:
-        report = services.find_leaks(services.open_lab(), config, progress=progress)
+        report = services.find_leaks(services.open_lab(), *configs, progress=progress)
     if as_json:
         print_json({**asdict(report), "warning": report.warning})
     else:
@@ -138,7 +142,9 @@ def _print_leaks(report: LeakReport) -> None:
     torn = [[str(torn.group), ", ".join(f"{n} {part}" for part, n in torn.tiles)] for torn in report.groups]
     if torn:
         print_table(["Source image", "Tiles"], torn)
-    inform(report.warning or "Nothing leaks: no near-duplicate and no source image is divided between parts.")
+    where = f" in any of {report.folds} folds" if report.folds > 1 else ""
+    clean = f"Nothing leaks: no near-duplicate and no source image is divided between parts{where}."
+    inform(report.warning or clean)
     if not report.knows_sources:
         inform("The source does not say which tiles were cut from one image, so these may be divided.")
 
