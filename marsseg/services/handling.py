@@ -152,11 +152,6 @@ def tag_runs(lab: Lab, run_ids: Sequence[str], tags: Sequence[str]) -> None:
         change_tags(lab, run_id, add=tags)
 
 
-def list_tags(lab: Lab) -> list[str]:
-    """All tags that any run has."""
-    return lab.store.list_tags()
-
-
 def archive(lab: Lab, run_ids: Sequence[str], *, archived: bool = True) -> None:
     """Put finished runs out of sight, or bring them back; all or, if one is refused, none.
 
