@@ -141,6 +141,7 @@ app.command("extend")(run_actions.extend)
 app.command("clone")(run_actions.clone)
 app.command("delete")(run_actions.delete)
 app.command("archive")(run_actions.archive)
+app.command("rename")(run_actions.rename)
 app.command("note")(run_actions.note)
 app.command("tag")(run_actions.tag)
 

@@ -117,9 +117,13 @@ def clone_config(lab: Lab, run_id: str) -> RunConfig:
     return run.config.with_values({"name": "", "data.dataset": run.dataset_name})
 
 
-def rename(lab: Lab, run_id: str, name: str) -> None:
-    """Give a run another name."""
-    lab.store.rename_run(get_run(lab, run_id).id, name.strip())
+def rename(lab: Lab, run_id: str, name: str) -> RunRecord:
+    """Give a run another name.
+
+    Raises:
+        ConfigError: it is empty or too long.
+    """
+    return lab.store.rename_run(get_run(lab, run_id).id, name)
 
 
 def set_notes(lab: Lab, run_id: str, notes: str) -> RunRecord:
