@@ -90,7 +90,7 @@ def log(
     tail = "".join(text.splitlines(keepends=True)[-lines:])
     if as_json:
         print_json({"id": run.id, "log": tail})
-    elif tail:
+    elif services.log_size(lab, run.id):
         typer.echo("\n".join(map(printable, tail.splitlines())))
     else:
         inform("The run has not written a log.")
