@@ -8,7 +8,7 @@ from marsseg import services
 from marsseg.config import DataConfig
 from marsseg.errors import MarsSegError
 from marsseg.presets import PRESETS
-from marsseg.ui import augment_view, data_import, data_page, form_sources, keys, leaks, live, shell
+from marsseg.ui import augment_view, data_care, data_import, data_page, form_sources, keys, leaks, live, shell
 
 shell.begin_page(__file__)
 lab = services.open_lab()
@@ -24,24 +24,23 @@ def start(request: data_import.ImportRequest) -> None:
 
 
 data_import.select_imported(services.list_imports())
-names = [record.name for record in services.list_datasets(lab)]
+records = {record.name: record for record in services.list_datasets(lab)}
+names = list(records)
 with st.container(horizontal=True, vertical_alignment="bottom"):
     name = st.selectbox("Dataset", names, key=keys.DATASET, bind="query-params", width=420)
     data_import.render_add_dataset(start)
+    data_care.render_care(records.get(name), partial(services.rename_dataset, lab))
+data_care.render_removal(names, partial(services.plan_removal, lab), partial(services.remove_dataset, lab))
 
 
 def show(dataset: str) -> None:
     st.session_state[keys.DATASET] = dataset
 
 
-def decide(group_id: str, keep: bool) -> None:
-    shell.attempt(lambda: services.keep_group(lab, name, group_id, keep=keep))
-
-
 live.refresh(
     "data.imports",
     lambda: data_import.render_imports(
-        services.list_imports(), shown=name, on_dismiss=services.dismiss_import, on_show=show
+        services.list_imports(), names, shown=name, on_dismiss=services.dismiss_import, on_show=show
     ),
     lambda: any(not job.is_done for job in services.list_imports()),
     every=0.5,
@@ -65,7 +64,7 @@ try:
                 leaks.render_leak_summary(lambda: services.find_leaks(lab, split), tiles)
     elif cleaning.open:
         with cleaning:
-            data_page.render_groups(report, tiles, decide)
+            data_page.render_groups(report, tiles, partial(shell.action(lab, services.keep_group), name))
     elif augmentation.open:
         with augmentation:
             form_sources.fill_first(PRESETS, names)

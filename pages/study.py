@@ -34,7 +34,7 @@ def plan_runs() -> list[services.PlannedRun]:
 try:
     planned = plan_runs()
     seconds = services.plan_seconds(lab, planned)
-    found = leaks.look(lambda: services.find_leaks(lab, planned[0].config))
+    found = leaks.look(lambda: services.find_leaks(lab, *(run.config for run in planned)))
 except MarsSegError as error:
     with plan:
         shell.render_error(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -44,7 +45,10 @@ def leaderboard(
     elif board.rows:
         _print_board(board)
     else:
-        inform("No run has been scored yet; start one with `python -m marsseg train --preset quick`.")
+        where = f" on {board.dataset}" if board.dataset else ""
+        chosen = f" --dataset {shlex.quote(board.dataset)}" if board.dataset else ""
+        start = f"python -m marsseg train --preset quick{chosen}"
+        inform(f"No run{where} has been scored yet; start one with `{start}`.")
 
 
 def _print_board(board: Leaderboard) -> None:

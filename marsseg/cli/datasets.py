@@ -1,4 +1,4 @@
-"""`datasets`: add one, list them, show what cleaning found."""
+"""`datasets`: add one, list them, show what cleaning found and overrule it, rename, remove."""
 
 from __future__ import annotations
 
@@ -9,14 +9,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from marsseg.classes import CLASS_NAMES
-from marsseg.cli.output import JsonOption, inform, print_facts, print_json, print_table, progress_bar
-from marsseg.cli.text import percent, whole
+from marsseg.cli.asking import confirm
+from marsseg.cli.options import YesOption
+from marsseg.cli.output import (
+    JsonOption,
+    inform,
+    print_facts,
+    print_json,
+    print_table,
+    printable,
+    progress_bar,
+)
+from marsseg.cli.text import percent, size, whole
+from marsseg.wording import counted
 
 if TYPE_CHECKING:
-    from marsseg.services import LeakReport
+    from marsseg.services import LeakReport, Removal
     from marsseg.store.records import DatasetRecord
 
 app = typer.Typer(no_args_is_help=True, help="The tiles to learn from.")
+
+DatasetName = Annotated[str, typer.Argument(help="A dataset's name, or the beginning of its sha256.")]
 
 
 @app.command("add")
@@ -84,10 +97,7 @@ def list_datasets(as_json: JsonOption = False) -> None:
 
 
 @app.command("show")
-def show(
-    name: Annotated[str, typer.Argument(help="A dataset's name, or the beginning of its sha256.")],
-    as_json: JsonOption = False,
-) -> None:
+def show(name: DatasetName, as_json: JsonOption = False) -> None:
     """Show counts, class shares and what cleaning found."""
     from marsseg import services
 
@@ -98,15 +108,77 @@ def show(
         _print_dataset(document)
 
 
+@app.command("keep")
+def keep(
+    name: DatasetName,
+    group: Annotated[str, typer.Argument(help="A suspected outlier group, as `datasets show` names it.")],
+    undo: Annotated[bool, typer.Option("--undo", help="Leave it out again.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep the tiles of a suspected outlier group; runs that are queued already stay as they are."""
+    from marsseg import services
+
+    lab = services.open_lab()
+    services.keep_group(lab, name, group, keep=not undo)
+    document = services.dataset_document(lab, name)
+    if as_json:
+        print_json(document)
+    else:
+        _print_dataset(document)
+
+
+@app.command("rename")
+def rename(
+    name: DatasetName,
+    new_name: Annotated[str, typer.Argument(metavar="NEW", help="What to call it from now on.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Give a dataset another name; runs keep pointing at it."""
+    from marsseg import services
+
+    record = services.rename_dataset(services.open_lab(), name, new_name)
+    if as_json:
+        print_json(_summary(record))
+    else:
+        print_facts({"Name": record.name, "sha256": record.sha256})
+
+
+@app.command("remove")
+def remove(name: DatasetName, yes: YesOption = False, as_json: JsonOption = False) -> None:
+    """Remove a dataset that no run uses, with its imported copy; what it was imported from stays."""
+    from marsseg import services
+
+    lab = services.open_lab()
+    plan = services.plan_removal(lab, name)
+    if plan.is_possible:  # else it is refused below, with the reason
+        confirm(_what_goes(plan), yes=yes)
+    services.remove_dataset(lab, name)
+    if as_json:
+        print_json({"removed": plan.record.name, "files": plan.files, "bytes": plan.bytes})
+    else:
+        typer.echo(f"Removed {printable(plan.record.name)}, {size(plan.bytes)}.")
+
+
+def _what_goes(plan: Removal) -> str:
+    meta = plan.record.meta
+    tiles = f"{counted(meta['pairs'], 'pair')}, {counted(meta['test_images'], 'test image')}"
+    return (
+        f"  {plan.record.name} ({tiles})\nIts imported copy goes: {counted(plan.files, 'file')}, "
+        f"{size(plan.bytes)}. What it was imported from is not touched."
+    )
+
+
 @app.command("leaks")
 def leaks(
     *,
-    name: Annotated[str, typer.Argument(help="A dataset's name, or the beginning of its sha256.")],
+    name: DatasetName,
     validation: Annotated[float, typer.Option(help="Validation share, as `data.validation_fraction`.")] = 0.1,
     test: Annotated[float, typer.Option(help="Test share, as `data.test_fraction`.")] = 0.1,
     split_seed: Annotated[int, typer.Option(help="Draws the split, as `data.split_seed`.")] = 0,
     folds: Annotated[int, typer.Option(help="0, or the number of folds, as `data.folds`.")] = 0,
-    fold: Annotated[int | None, typer.Option(help="Which of the folds validates, from 0.")] = None,
+    fold: Annotated[
+        int | None, typer.Option(help="Which of the folds validates, from 0; all of them by default.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show near-duplicate tiles and source images that a split divides between its parts."""
@@ -119,8 +191,10 @@ def leaks(
     wanted = {"dataset": name, "validation_fraction": validation, "test_fraction": test}
     wanted |= {"split_seed": split_seed, "folds": folds, "fold": fold or 0}
     config = parse_values({f"data.{field}": value for field, value in wanted.items()})
+    every = [fold] if fold is not None else range(folds or 1)
+    configs = [config.with_values({"data.fold": number}) for number in every]
     with progress_bar() as progress:
-        report = services.find_leaks(services.open_lab(), config, progress=progress)
+        report = services.find_leaks(services.open_lab(), *configs, progress=progress)
     if as_json:
         print_json({**asdict(report), "warning": report.warning})
     else:
@@ -138,7 +212,9 @@ def _print_leaks(report: LeakReport) -> None:
     torn = [[str(torn.group), ", ".join(f"{n} {part}" for part, n in torn.tiles)] for torn in report.groups]
     if torn:
         print_table(["Source image", "Tiles"], torn)
-    inform(report.warning or "Nothing leaks: no near-duplicate and no source image is divided between parts.")
+    where = f" in any of {report.folds} folds" if report.folds > 1 else ""
+    clean = f"Nothing leaks: no near-duplicate and no source image is divided between parts{where}."
+    inform(report.warning or clean)
     if not report.knows_sources:
         inform("The source does not say which tiles were cut from one image, so these may be divided.")
 
@@ -176,6 +252,12 @@ def _print_dataset(document: dict[str, Any]) -> None:
     if document["known_as"]:
         facts["Known as"] = document["known_as"]
     print_facts(facts)
+    if groups:
+        decided = [
+            [group["id"], whole(len(group["rows"])), "kept" if group["kept"] else "left out"]
+            for group in groups
+        ]
+        print_table(["Suspected group", "Tiles", "Decision"], decided, right=["Tiles"])
     shares = zip(CLASS_NAMES, document["class_share_before"], document["class_share"], strict=True)
     rows = [[name, percent(before), percent(after)] for name, before, after in shares]
     print_table(["Class", "All tiles", "Kept tiles"], rows, right=["All tiles", "Kept tiles"])

@@ -1,4 +1,4 @@
-"""`runs …` that change a run: stop, resume, extend, clone, delete, archive, note, tag."""
+"""`runs …` that change a run: stop, resume, extend, clone, delete, archive, rename, note, tag."""
 
 from __future__ import annotations
 
@@ -120,6 +120,21 @@ def archive(
     else:
         what = "brought back" if undo else "archived"
         typer.echo("\n".join(f"{run.id}  {what}" for run in runs))
+
+
+def rename(
+    run_id: RunId,
+    new_name: Annotated[str, typer.Argument(metavar="NEW", help="What to call it from now on.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Give a run another name, here and on the leaderboard."""
+    from marsseg import services
+
+    run = services.rename(services.open_lab(), run_id, new_name)
+    if as_json:
+        print_json({"id": run.id, "name": run.name})
+    else:
+        print_facts({"Run": run.id, "Name": run.name})
 
 
 def note(

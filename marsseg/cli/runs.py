@@ -90,7 +90,7 @@ def log(
     tail = "".join(text.splitlines(keepends=True)[-lines:])
     if as_json:
         print_json({"id": run.id, "log": tail})
-    elif tail:
+    elif services.log_size(lab, run.id):
         typer.echo("\n".join(map(printable, tail.splitlines())))
     else:
         inform("The run has not written a log.")
@@ -141,6 +141,7 @@ app.command("extend")(run_actions.extend)
 app.command("clone")(run_actions.clone)
 app.command("delete")(run_actions.delete)
 app.command("archive")(run_actions.archive)
+app.command("rename")(run_actions.rename)
 app.command("note")(run_actions.note)
 app.command("tag")(run_actions.tag)
 

@@ -103,7 +103,7 @@ def _submit(
     from marsseg import services
 
     lab = services.open_lab()
-    warn_of_leaks(lab, planned[0].config)
+    warn_of_leaks(lab, *(run.config for run in planned))
     seconds = services.plan_seconds(lab, planned)
     study, queued = (None, []) if only_show else services.submit_study(lab, name, baseline, planned)
     runs = [_document(run, record) for run, record in itertools.zip_longest(planned, queued)]

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.5
 
 
-def warn_of_leaks(lab: Lab, config: RunConfig) -> None:
-    """Say on stderr what the split divides that belongs together; nothing if it divides nothing."""
+def warn_of_leaks(lab: Lab, *configs: RunConfig) -> None:
+    """Say on stderr what the splits divide that belongs together; nothing if they divide nothing."""
     from marsseg import services
 
     with progress_bar() as progress:
-        report = services.find_leaks(lab, config, progress=progress)
+        report = services.find_leaks(lab, *configs, progress=progress)
     if report.warning:
         inform(f"Warning: {report.warning}")
 

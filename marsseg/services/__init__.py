@@ -24,7 +24,6 @@ from marsseg.services.datasets import (
     keep_group,
     list_datasets,
     pixel_counts,
-    remove_dataset,
     rename_dataset,
 )
 from marsseg.services.demo import add_demo
@@ -37,7 +36,6 @@ from marsseg.services.handling import (
     clone_config,
     delete,
     extend,
-    list_tags,
     move_in_queue,
     pause_queue,
     plan_deletion,
@@ -79,6 +77,7 @@ from marsseg.services.planning import (
 )
 from marsseg.services.pooling import FoldState
 from marsseg.services.previewing import RunPreview, preview
+from marsseg.services.removing import Removal, plan_removal, remove_dataset
 from marsseg.services.reproducing import Reproduction, reproduce
 from marsseg.services.result_gaps import Gap, find_gaps
 from marsseg.services.results import StudyResults, study_results
@@ -156,6 +155,7 @@ __all__ = [
     "OutlierGroupView",
     "PlannedRun",
     "Previews",
+    "Removal",
     "Reproduction",
     "RunDetails",
     "RunPreview",
@@ -208,7 +208,6 @@ __all__ = [
     "list_datasets",
     "list_imports",
     "list_runs",
-    "list_tags",
     "log_path",
     "log_size",
     "look_after",
@@ -222,6 +221,7 @@ __all__ = [
     "plan_ablation",
     "plan_deletion",
     "plan_ladder",
+    "plan_removal",
     "plan_seconds",
     "plan_two_stages",
     "preview",

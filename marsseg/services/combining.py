@@ -13,6 +13,7 @@ import numpy as np
 from marsseg.config import CombineConfig, RunConfig
 from marsseg.errors import ConfigError, StateError
 from marsseg.services.comparing import find_copies
+from marsseg.services.handling import clone_config
 from marsseg.services.lab import Lab
 from marsseg.services.runs import get_run, model_path, no_network
 from marsseg.services.splits import split_of
@@ -52,7 +53,7 @@ def combine(
         "combine.flips": flips,
         "name": name.strip(),
     }
-    config = (members[-1].config if members else RunConfig()).with_values(how)
+    config = (clone_config(lab, members[-1].id) if members else RunConfig()).with_values(how)
     for member in members:
         _require_network(lab, member)
     _require_no_copies(lab, members)
@@ -141,7 +142,7 @@ def _require_common_test(lab: Lab, members: Sequence[RunRecord]) -> None:
             raise StateError(
                 f"Runs {first.id} and {other.id} learned from different tiles; combine runs of one dataset."
             )
-        ours, theirs = (split_of(lab, member.config.data).test for member in (first, other))
+        ours, theirs = (split_of(lab, clone_config(lab, member.id).data).test for member in (first, other))
         if not np.array_equal(ours, theirs):
             raise StateError(
                 f"Runs {first.id} and {other.id} are tested on different tiles, so one may have learned from "

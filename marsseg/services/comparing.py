@@ -16,14 +16,12 @@ from marsseg.metrics import Decoding, Lens, Split, class_iou, mean_iou, mean_of_
 from marsseg.services.datasets import arrays_of
 from marsseg.services.lab import Lab
 from marsseg.services.pooling import Pool, pooled, pools_of
+from marsseg.services.splits import SPLIT_FIELDS
 from marsseg.statistics import Judged, common_images, mean_and_sd, paired_difference
 from marsseg.store.records import EvaluationRecord, RunRecord, RunStatus
 
 MAX_INTERVALS = 50
 """Rows that get an interval of their difference; each costs a bootstrap over images."""
-_SPLIT_FIELDS = tuple(
-    f"data.{name}" for name in ("validation_fraction", "test_fraction", "split_seed", "folds", "fold")
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ class RunGroup:
     def tiles(self) -> frozenset[Hashable]:
         """What decides on which tiles the runs were judged."""
         return frozenset(
-            (run.dropped_rows, *(run.config.effective().get(path) for path in _SPLIT_FIELDS))
+            (run.dropped_rows, *(run.config.effective().get(f"data.{field}") for field in SPLIT_FIELDS))
             for pool in self.pools
             for run in pool
         )

@@ -1,4 +1,4 @@
-"""Use cases around datasets: add, look at, overrule the cleaning, rename, remove."""
+"""Use cases around datasets: add, look at, overrule the cleaning, rename."""
 
 from __future__ import annotations
 
@@ -167,8 +167,10 @@ def keep_group(lab: Lab, name: str, group_id: str, *, keep: bool) -> None:
         NotFoundError: no such dataset or group.
     """
     record = lab.store.get_dataset(name)
-    if group_id not in {group["id"] for group in record.meta["outlier_groups"]}:
-        raise NotFoundError(f"Dataset {record.name} has no outlier group {group_id}.")
+    known = [group["id"] for group in record.meta["outlier_groups"]]
+    if group_id not in known:
+        listed = ", ".join(known) or "none"
+        raise NotFoundError(f"Dataset {record.name} has no outlier group {group_id!r}; its groups: {listed}.")
     kept = set(record.kept_groups) - {group_id}
     lab.store.set_kept_groups(record.id, sorted(kept | {group_id} if keep else kept))
 
@@ -192,21 +194,16 @@ def pixel_counts(lab: Lab, record: DatasetRecord) -> np.ndarray:
     return arrays_of(lab, record).counts
 
 
-def rename_dataset(lab: Lab, name: str, new_name: str) -> None:
-    """Give a dataset another name; runs keep pointing at it."""
-    record = lab.store.get_dataset(name)
-    lab.store.rename_dataset(record.id, new_name.strip())
-
-
-def remove_dataset(lab: Lab, name: str) -> None:
-    """Remove a dataset that no run refers to, with its imported files; the original is not touched.
+def rename_dataset(lab: Lab, name: str, new_name: str) -> DatasetRecord:
+    """Give a dataset another name; runs keep pointing at it.
 
     Raises:
-        StateError: runs still refer to it.
+        NotFoundError: no dataset goes by that name.
+        DatasetError: another one has the new name.
+        ConfigError: the new name is empty or too long.
     """
     record = lab.store.get_dataset(name)
-    lab.store.remove_dataset(record.id)
-    shutil.rmtree(lab.settings.datasets_dir / record.sha256, ignore_errors=True)
+    return lab.store.rename_dataset(record.id, new_name)
 
 
 def _names(lab: Lab) -> list[str]:

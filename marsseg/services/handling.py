@@ -117,9 +117,13 @@ def clone_config(lab: Lab, run_id: str) -> RunConfig:
     return run.config.with_values({"name": "", "data.dataset": run.dataset_name})
 
 
-def rename(lab: Lab, run_id: str, name: str) -> None:
-    """Give a run another name."""
-    lab.store.rename_run(get_run(lab, run_id).id, name.strip())
+def rename(lab: Lab, run_id: str, name: str) -> RunRecord:
+    """Give a run another name.
+
+    Raises:
+        ConfigError: it is empty or too long.
+    """
+    return lab.store.rename_run(get_run(lab, run_id).id, name)
 
 
 def set_notes(lab: Lab, run_id: str, notes: str) -> RunRecord:
@@ -150,11 +154,6 @@ def tag_runs(lab: Lab, run_ids: Sequence[str], tags: Sequence[str]) -> None:
     """
     for run_id in run_ids:
         change_tags(lab, run_id, add=tags)
-
-
-def list_tags(lab: Lab) -> list[str]:
-    """All tags that any run has."""
-    return lab.store.list_tags()
 
 
 def archive(lab: Lab, run_ids: Sequence[str], *, archived: bool = True) -> None:

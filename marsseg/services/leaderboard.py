@@ -22,7 +22,7 @@ from marsseg.services.lab import Lab
 from marsseg.services.pooling import FoldState, fold_state
 from marsseg.services.runs import find_members
 from marsseg.statistics import mean_and_sd
-from marsseg.store.records import ENDED_WELL, RunRecord
+from marsseg.store.records import ENDED_WELL, RunRecord, RunStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class LeaderboardQuery:
 
     Args:
         dataset: name of the dataset; None for the one with the latest scored run.
-        baseline: id of a run or fingerprint that differences are taken to; None for the oldest group.
+        baseline: fingerprint, or what names a run (see `RunStore.find_run`), that differences are taken to;
+            None for the oldest group.
     """
 
     lens: Lens = "terrain"
@@ -138,7 +139,8 @@ def leaderboard(lab: Lab, query: LeaderboardQuery | None = None) -> Leaderboard:
     """Rank the runs of one dataset that were completed, or stopped after an epoch or more.
 
     Raises:
-        NotFoundError: the query names an unknown dataset or baseline.
+        NotFoundError: the query names an unknown dataset, or a baseline that is unknown, not on the board, or
+            fits several runs.
     """
     return _ranked(lab, query or LeaderboardQuery(), lab.store.version())
 
@@ -155,9 +157,9 @@ def _ranked(lab: Lab, query: LeaderboardQuery, version: int) -> Leaderboard:
     dataset = _dataset(lab, query, runs)
     ranked_runs = [run for run in runs if run.dataset_name == dataset]
     groups = group_runs(ranked_runs, totals, query.split, lab.store.find_by_id)
-    if not groups:
+    baseline = _baseline(lab, query, groups)
+    if baseline is None:
         return Leaderboard(query, dataset, None, (), (), version)
-    baseline = _baseline(query, groups)
     ranked = sorted(groups, key=lambda group: _rank(group.score(query.lens)), reverse=True)
     deltas = deltas_to(lab, baseline, ranked, lens=query.lens, split=query.split, decoding=query.decoding)
     rows = tuple(_row(group, baseline, deltas.get(group.key), query, _values(lab, group)) for group in ranked)
@@ -184,16 +186,24 @@ def _dataset(lab: Lab, query: LeaderboardQuery, runs: Sequence[RunRecord]) -> st
     return runs[0].dataset_name if runs else None
 
 
-def _baseline(query: LeaderboardQuery, groups: Sequence[RunGroup]) -> RunGroup:
+def _baseline(lab: Lab, query: LeaderboardQuery, groups: Sequence[RunGroup]) -> RunGroup | None:
+    """The group asked for, or else the oldest one; None on an empty board if none was asked for."""
     if query.baseline is None:
         able = [group for group in groups if group.knows_terrain] or groups
-        return next((group for group in able if not group.is_partial), able[0])
-    for group in groups:
-        if query.baseline in {group.key, *(run.id for run in group.runs)}:
-            return group
+        return next((group for group in able if not group.is_partial), able[0] if able else None)
+    by_key = {group.key: group for group in groups}
+    if query.baseline in by_key:
+        return by_key[query.baseline]
+    run = lab.store.find_run(query.baseline)
+    if run is not None:
+        key = run.fingerprint if run.status is RunStatus.COMPLETED else run.id
+        if key in by_key:  # also of an older copy, which the board does not list
+            return by_key[key]
+    remedy = "give the id of a run that the board lists."
+    if not groups:
+        remedy = f"no run{f' on {query.dataset}' if query.dataset else ''} has been scored yet."
     raise NotFoundError(
-        f"No scored run or configuration {query.baseline!r} on this board to take as the baseline; "
-        "give the id of a run that the board lists."
+        f"No scored run or configuration {query.baseline!r} on this board to take as the baseline; {remedy}"
     )
 
 

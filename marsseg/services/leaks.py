@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from marsseg.data.duplicates import DuplicatePair, known_duplicates
 from marsseg.data.splits import Split, split_dataset
 from marsseg.services.datasets import silent
 from marsseg.services.lab import Lab
+from marsseg.services.splits import SPLIT_FIELDS
 
 PARTS = ("training", "validation", "test")
 _OTHER_SEEDS = 50
@@ -30,7 +31,8 @@ class LeakPair:
 
     Args:
         rows: their dataset rows.
-        parts: "training", "validation" or "test", one for each row.
+        parts: "training", "validation" or "test", one for each row; of several folds, in the first that
+            divides them.
         similarity: correlation of their fine structure, up to 1.
         mirrored: "" or how one is turned over: "left-right", "up-down" or "both ways".
     """
@@ -60,6 +62,7 @@ class LeakReport:
         knows_sources: whether the dataset says which tiles come from one source image.
         better_seed: a split seed that keeps all pairs together; None if none is known or needed.
         complete: whether all near-duplicates are known; not in a file with a great many.
+        folds: how many folds were looked at, of which any may divide what is told here; 1 for a single split.
     """
 
     pairs: tuple[LeakPair, ...]
@@ -68,6 +71,7 @@ class LeakReport:
     knows_sources: bool
     better_seed: int | None = None
     complete: bool = True
+    folds: int = 1
 
     @property
     def warning(self) -> str:
@@ -97,31 +101,38 @@ class LeakReport:
         nouns = (
             "pair of near-duplicate tiles is" if len(self.pairs) == 1 else "pairs of near-duplicate tiles are"
         )
-        return [f"{few}{len(self.pairs):,} {nouns} divided between parts ({where})"]
+        return [f"{few}{len(self.pairs):,} {nouns} divided between parts{self._any_fold()} ({where})"]
 
     def _groups_found(self) -> list[str]:
         if not self.groups:
             return []
         nouns = "source image has" if len(self.groups) == 1 else "source images have"
-        return [f"{len(self.groups):,} {nouns} tiles in several parts"]
+        return [f"{len(self.groups):,} {nouns} tiles in several parts{self._any_fold()}"]
+
+    def _any_fold(self) -> str:
+        return f" in at least one of {self.folds} folds" if self.folds > 1 else ""
 
 
 def find_leaks(
-    lab: Lab, config: RunConfig | DataConfig, *, progress: Callable[[float, str], None] = silent
+    lab: Lab, *configs: RunConfig | DataConfig, progress: Callable[[float, str], None] = silent
 ) -> LeakReport:
     """Near-duplicate tiles and source images that the split of a configuration divides.
 
     The near-duplicates of a dataset are found at its import, or, for older imports, at first need.
 
+    Args:
+        configs: one or more on the same dataset, such as all runs of a study. Each fold trains on what
+            another one validates with, so what a single fold divides is told.
+
     Raises:
         NotFoundError: no such dataset.
         DatasetError: the dataset cannot be read or split.
     """
-    data = config.data if isinstance(config, RunConfig) else config
-    record = lab.store.get_dataset(data.dataset)
+    splits = _distinct_splits(configs)
+    record = lab.store.get_dataset(splits[0].dataset)
     folder = lab.settings.datasets_dir / record.sha256
     known_duplicates(folder, open_arrays(folder).images, progress)  # where it takes long, someone watches
-    return _crossing(folder, record.dropped_rows, data)
+    return _in_any_of([_crossing(folder, record.dropped_rows, data) for data in splits])
 
 
 def torn_groups(groups: np.ndarray[Any, Any], split: Split) -> tuple[TornGroup, ...]:
@@ -138,6 +149,32 @@ def torn_groups(groups: np.ndarray[Any, Any], split: Split) -> tuple[TornGroup, 
     return tuple(
         TornGroup(int(numbers[at]), tuple((PARTS[i], int(tiles[at, i])) for i in np.flatnonzero(tiles[at])))
         for at in np.flatnonzero((tiles > 0).sum(axis=1) > 1)
+    )
+
+
+def _distinct_splits(configs: Iterable[RunConfig | DataConfig]) -> list[DataConfig]:
+    """The first configuration of each way to divide the tiles."""
+    found: dict[tuple[Any, ...], DataConfig] = {}
+    for config in configs:
+        data = config.data if isinstance(config, RunConfig) else config
+        found.setdefault(tuple(getattr(data, field) for field in SPLIT_FIELDS), data)
+    return list(found.values())
+
+
+def _in_any_of(reports: Sequence[LeakReport]) -> LeakReport:
+    """What any of several folds of one dataset divides, each pair and each source image once."""
+    if len(reports) == 1:
+        return reports[0]
+    pairs = {pair.rows: pair for report in reversed(reports) for pair in report.pairs}
+    groups = {torn.group: torn for report in reversed(reports) for torn in report.groups}
+    known = len(reports[0].pairs) + reports[0].together
+    return replace(
+        reports[0],
+        pairs=tuple(sorted(pairs.values(), key=lambda pair: -pair.similarity)),
+        groups=tuple(groups[number] for number in sorted(groups)),
+        together=known - len(pairs),
+        better_seed=None,
+        folds=len(reports),
     )
 
 

@@ -32,24 +32,16 @@ class PlannedRun:
     combines: tuple[int, ...] = ()
 
 
-def plan_ablation(
-    baseline: RunConfig, toggles: Sequence[Toggle], repeats: int = 1, folds: int | None = None
-) -> list[PlannedRun]:
-    """The baseline and each changed baseline, `repeats` times with consecutive seeds, on every fold.
+def plan_ablation(baseline: RunConfig, toggles: Sequence[Toggle], repeats: int = 1) -> list[PlannedRun]:
+    """The baseline and each changed baseline, `repeats` times with consecutive seeds, on every fold there is.
 
     Toggles that the baseline has already are left out, since they would change nothing, and what two of
     them come to alike is tried once.
 
-    Args:
-        folds: divide the tiles outside the test part into this many folds, each of which validates once;
-            0 for a single split; None for what the baseline says.
-
     Raises:
-        ConfigError: a changed baseline cannot work, `repeats` is below 1 or above 10, `folds` is 1 or
-            above 20, or the baseline says anything of combining runs.
+        ConfigError: a changed baseline cannot work, `repeats` is below 1 or above 10, or the baseline says
+            anything of combining runs.
     """
-    if folds is not None:
-        baseline = baseline.with_values({"data.folds": folds, "data.fold": 0})
     variants: dict[str, RunConfig] = {}
     for config in (baseline, *(toggle.apply(baseline) for toggle in toggles)):
         variants.setdefault(config.fingerprint(""), config)

@@ -93,12 +93,14 @@ def study_results(
             top of the ladder, or the first row of another study.
 
     Raises:
-        NotFoundError: there is no such study, it has no runs, or no preset or run goes by a name.
+        NotFoundError: there is no such study, it has no runs or all are archived, or no preset or run goes
+            by a name.
     """
     record = get_study(lab, study)
-    planned = [run for run in reversed(lab.store.list_runs(study_id=record.id)) if not run.archived]
+    runs = lab.store.list_runs(study_id=record.id)
+    planned = [run for run in reversed(runs) if not run.archived]
     if not planned:
-        raise NotFoundError(f"Study {record.id} ({record.name}) has no runs any more; queue it anew.")
+        raise _nothing_to_show(record, runs)
     reader = RowReader(lab, planned[0])
     by_key: dict[str, list[RunRecord]] = {}
     for run in planned:
@@ -139,6 +141,18 @@ def get_study(lab: Lab, key: str) -> StudyRecord:
     listed = ", ".join(f"{each.id} ({each.name})" for each in found or studies) or "none yet"
     what = f"Several studies are called {key!r}; give a number" if found else f"There is no study {key!r}"
     raise NotFoundError(f"{what}. Studies: {listed}.")
+
+
+def _nothing_to_show(study: StudyRecord, archived: Sequence[RunRecord]) -> NotFoundError:
+    """Why a study has no run to write up: all of them were put away, or deleted."""
+    which = f"study {study.id} ({study.name})"
+    if not archived:
+        return NotFoundError(f"There are no runs of {which} any more; queue it anew.")
+    what = f"All {len(archived)} runs of {which} are" if len(archived) > 1 else f"The one run of {which} is"
+    return NotFoundError(
+        f"{what} archived; `python -m marsseg runs list --archived` shows what is, and "
+        "`python -m marsseg runs archive --undo ID…` brings back what shall count."
+    )
 
 
 def _key(lab: Lab, study: StudyRecord) -> str:

@@ -172,7 +172,10 @@ def _preview(run: RunRecord, path: Path) -> np.ndarray:
 
 
 def read_log(lab: Lab, run_id: str, *, tail_bytes: int = 20_000) -> str:
-    """The last part of the run's log; empty while there is none."""
+    """The last part of the run's log from the beginning of a line, or of one line that is longer.
+
+    Empty while there is none.
+    """
     path = log_path(lab, run_id)
     if not path.is_file():
         return ""
@@ -180,7 +183,7 @@ def read_log(lab: Lab, run_id: str, *, tail_bytes: int = 20_000) -> str:
         size = log.seek(0, os.SEEK_END)
         log.seek(max(0, size - tail_bytes))
         text = log.read().decode("utf-8", errors="replace")
-    return text if size <= tail_bytes else text.partition("\n")[2]
+    return text if size <= tail_bytes else text.partition("\n")[2] or text
 
 
 def log_size(lab: Lab, run_id: str) -> int:

@@ -14,6 +14,9 @@ from marsseg.services.datasets import arrays_of, dataset_tiles
 from marsseg.services.lab import Lab
 from marsseg.store.records import RunRecord
 
+SPLIT_FIELDS = ("validation_fraction", "test_fraction", "split_seed", "folds", "fold")
+"""Fields of `DataConfig` that decide how the tiles of a dataset are divided."""
+
 
 @dataclass(frozen=True, slots=True)
 class SplitPart:

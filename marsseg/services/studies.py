@@ -15,7 +15,7 @@ from marsseg.services.combining import prepare_combination
 from marsseg.services.lab import DEMO_DATASET, Lab, wake
 from marsseg.services.planning import STAGES, PlannedRun, plan_two_stages
 from marsseg.services.previewing import preview
-from marsseg.services.submitting import Wishes, prepare_run, wished
+from marsseg.services.submitting import Wishes, prepare_run, require_possible, wished
 from marsseg.store.records import NewRun, RunRecord, StudyRecord
 from marsseg.store.texts import cut_name
 
@@ -70,11 +70,12 @@ def submit_study(
     """Queue a plan as one study, all of it or, if any run is refused, nothing.
 
     Raises:
-        ConfigError: the name is too long.
+        ConfigError: the name is too long, or a wish cannot be.
         NotFoundError: the dataset is unknown.
         DatasetError: the dataset cannot be read or split.
     """
     title = name.strip() or "Ablation"
+    require_possible(wishes)
     prepared = [prepare_run(lab, run.config, _name_in(title, run)) for run in planned]
     study = lab.store.add_study(title, baseline)
     queued: list[RunRecord] = []
@@ -94,7 +95,7 @@ def submit_two_stages(
     Raises:
         NotFoundError: the dataset is unknown.
         DatasetError: the dataset cannot be read or split.
-        ConfigError: the name is too long, or `config` asks for folds.
+        ConfigError: the name is too long, a wish cannot be, or `config` asks for folds.
     """
     if config.data.folds:
         raise ConfigError(

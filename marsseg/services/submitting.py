@@ -13,7 +13,7 @@ from marsseg.execution.devices import list_gpus
 from marsseg.services.lab import Lab, wake
 from marsseg.services.splits import split_for
 from marsseg.store.records import NewRun, RunRecord
-from marsseg.store.texts import cut_name
+from marsseg.store.texts import cut_name, require_wishes, tidy_notes, tidy_tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,18 @@ def require_training(config: RunConfig) -> None:
 def wished(new: NewRun, wishes: Wishes | None) -> NewRun:
     """The run, treated as wished."""
     return new if wishes is None else replace(new, **asdict(wishes))
+
+
+def require_possible(wishes: Wishes | None) -> None:
+    """Refuse wishes that the store would refuse, before anything is entered that would stay behind.
+
+    Raises:
+        ConfigError: priority, threads, notes or tags cannot be.
+    """
+    if wishes is not None:
+        require_wishes(wishes.priority, wishes.threads)
+        tidy_notes(wishes.notes)
+        tidy_tags(wishes.tags)
 
 
 def _with_typed_name(config: RunConfig, name: str | None) -> RunConfig:

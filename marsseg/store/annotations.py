@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from marsseg.errors import NotFoundError
 from marsseg.store.base import StorePart, get_record, get_row
 from marsseg.store.records import RunRecord
 from marsseg.store.tables import RunRow
-from marsseg.store.texts import sort_tags, tidy_notes, tidy_tags
+from marsseg.store.texts import tidy_notes, tidy_tags
 from marsseg.store.transitions import refusal
 
 
@@ -66,12 +65,6 @@ class Annotations(StorePart):
         if tags != row.tags:
             row.tags = tags
             self._add_event(session, "tagged", f"Tags: {', '.join(tags) or 'none'}.", row.id)
-
-    def list_tags(self) -> list[str]:
-        """All tags that any run has, in alphabetical order."""
-        with self._database.read() as session:
-            lists: Sequence[list[str]] = session.scalars(select(RunRow.tags)).all()
-        return sort_tags(tag for tags in lists for tag in tags)
 
     def archive_runs(self, run_ids: Sequence[str], archived: bool = True) -> None:
         """Put finished runs away, or take them out again: all of them or, if one cannot be, none.

@@ -125,12 +125,18 @@ def _forget_problem() -> None:
 
 def render_imports(
     jobs: Sequence[ImportJob],
+    names: Sequence[str],
     *,
     shown: str | None,
     on_dismiss: Callable[[int], None],
     on_show: Callable[[str], None],
 ) -> None:
-    """A line an import: its progress while it runs, then what came of it; `shown` is the dataset on show."""
+    """A line an import: its progress while it runs, then what came of it.
+
+    Args:
+        names: of the datasets that there are; one that was renamed or removed since cannot be shown.
+        shown: the one on show.
+    """
     for job in jobs:
         label = text.markdown(text.shorten(job.label, 60))
         if not job.is_done:
@@ -139,12 +145,16 @@ def render_imports(
         with st.container(horizontal=True, vertical_alignment="center", wrap=False):
             _outcome(job, label)
             name = job.added.record.name if job.added is not None else shown
-            if name != shown and st.button(
-                "Show",
-                key=keys.import_button("show", job.id),
-                type="tertiary",
-                on_click=on_show,
-                args=(name,),
+            if (
+                name != shown
+                and name in names
+                and st.button(
+                    "Show",
+                    key=keys.import_button("show", job.id),
+                    type="tertiary",
+                    on_click=on_show,
+                    args=(name,),
+                )
             ):
                 st.rerun()  # all of the page, not only this part
             st.button(

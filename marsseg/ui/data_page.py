@@ -91,10 +91,12 @@ def render_split(summarise: Callable[[DataConfig], list[SplitPart]], config: Dat
     return wanted
 
 
-def render_groups(
-    report: DatasetReport, tiles: DatasetArrays, on_keep: Callable[[str, bool], object]
-) -> None:
-    """Suspected outlier groups with pictures; each can be kept."""
+def render_groups(report: DatasetReport, tiles: DatasetArrays, on_keep: Callable[..., object]) -> None:
+    """Suspected outlier groups with pictures; each can be kept.
+
+    Args:
+        on_keep: called with a group's id, and `keep`.
+    """
     if not report.groups:
         st.caption(
             "No mask of several terrain classes repeats five times or more: nothing looks like an outlier."
@@ -134,7 +136,7 @@ def render_browser(report: DatasetReport, tiles: DatasetArrays) -> None:
     render_mask_grid(_grid([_panel(tiles, int(row)) for row in shown]), key=keys.BROWSER_GRID)
 
 
-def _group(group: OutlierGroupView, tiles: DatasetArrays, on_keep: Callable[[str, bool], object]) -> None:
+def _group(group: OutlierGroupView, tiles: DatasetArrays, on_keep: Callable[..., object]) -> None:
     key = keys.group_keep(group.id)
     st.session_state[key] = "keep" if group.kept else "drop"
     with st.container(border=True):
@@ -143,7 +145,7 @@ def _group(group: OutlierGroupView, tiles: DatasetArrays, on_keep: Callable[[str
             st.markdown(f"**{len(group.rows)} tiles share one mask** :gray[{names}]", width="stretch")
             st.segmented_control(
                 "Decision", ["drop", "keep"], key=key, required=True, label_visibility="collapsed",
-                on_change=lambda: on_keep(group.id, st.session_state[key] == "keep"),
+                on_change=lambda: on_keep(group.id, keep=st.session_state[key] == "keep"),
             )  # fmt: skip
         panels = [_panel(tiles, row) for row in group.rows[:THUMBNAILS]]
         render_mask_grid(_grid(panels), key=keys.group_grid(group.id))

@@ -177,6 +177,10 @@ SEGMENT_SHARES = "segment.result.shares"
 
 
 DATASET = "dataset_name"
+DATASET_REMOVE = "data.care.remove"
+DATASET_REMOVING = "data.care.removing"
+DATASET_KEEP = "data.care.keep"
+DATASET_GOES = "data.care.goes"
 DATA_TABS = "data_tab"
 DATA_SHARES = "data.chart.shares"
 IMPORT_FORM = "data.import.form"
@@ -199,6 +203,11 @@ AUGMENT_TAB = "Augmentation"
 AUGMENT_EPOCH = "data.augmentation.epoch"
 AUGMENT_NEXT = "data.augmentation.next"
 AUGMENT_GRID = "data.augmentation.grid"
+
+
+def dataset_name(dataset_id: int) -> str:
+    """Key of the field in which a dataset is renamed."""
+    return f"data.care.name.{dataset_id}"
 
 
 def import_upload(sent: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from marsseg.errors import NotFoundError
-from marsseg.ui import formats, keys, run_picks, text
+from marsseg.ui import formats, keys, run_picks, run_words
 from marsseg.ui.run_combine import render_combine
 from marsseg.ui.run_uses import RunUses, Use
 from marsseg.wording import counted
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from marsseg.services import Deletion
     from marsseg.store.records import RunRecord
     from marsseg.ui.run_table import Finished
-
-_NAMED = 8
 
 
 def ask_to_delete(run_ids: Sequence[str]) -> None:
@@ -65,7 +63,7 @@ def render_deletion(plan: Callable[[Sequence[str]], Deletion], delete: Use) -> N
 
 def _question(deletion: Deletion, delete: Use) -> None:
     ids = [run.id for run in deletion.runs]
-    st.markdown(_named(deletion.runs))
+    st.markdown(run_words.name_list(deletion.runs))
     st.markdown(
         f"{_scores(deletion)} {counted(deletion.files, 'file')}, {formats.size(deletion.bytes)}: logs, "
         "checkpoints, masks and exported networks. This cannot be undone; archiving "
@@ -73,7 +71,7 @@ def _question(deletion: Deletion, delete: Use) -> None:
     )
     if deletion.combinations:
         st.markdown(f":orange[:material/warning:] {deletion.consequence}")
-        st.markdown(_named(deletion.combinations))
+        st.markdown(run_words.name_list(deletion.combinations))
 
     def confirm() -> None:
         _close()
@@ -88,13 +86,6 @@ def _question(deletion: Deletion, delete: Use) -> None:
             icon=":material/delete_forever:", on_click=confirm,
         ):  # fmt: skip
             st.rerun()
-
-
-def _named(runs: Sequence[RunRecord]) -> str:
-    """Names and ids as a list, the first of them where there are many."""
-    names = [f"- **{text.markdown(text.shorten(run.name, 70))}** :gray[{run.id}]" for run in runs]
-    more = [f"- and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
-    return "\n".join([*names[:_NAMED], *more])
 
 
 def _scores(deletion: Deletion) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 PRIORITIES = {1: "High", 0: "Normal", -1: "Low"}
 _NAME_LETTERS = 60
+_LISTED = 8
 _AFTER_THE_LAST_EPOCH = {
     "evaluating": "evaluating the best weights on validation and test tiles",
     "exporting": "exporting the network",
@@ -68,6 +70,13 @@ def fold(run: RunRecord) -> str:
 def name_with_fold(run: RunRecord, letters: int) -> str:
     """Its name, cut to so many letters, and its fold."""
     return " · ".join(filter(None, [text.shorten(run.name, letters), fold(run)]))
+
+
+def name_list(runs: Sequence[RunRecord]) -> str:
+    """Names and ids as a list in Markdown, the first of them where there are many."""
+    names = [f"- **{text.markdown(text.shorten(run.name, 70))}** :gray[{run.id}]" for run in runs]
+    more = [f"- and {len(names) - _LISTED} more"] if len(names) > _LISTED else []
+    return "\n".join([*names[:_LISTED], *more])
 
 
 def priority_name(priority: int) -> str:

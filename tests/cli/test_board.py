@@ -43,6 +43,21 @@ def test_another_baseline_turns_the_difference_round(marsseg: Command, two_runs:
     assert board["rows"][1]["delta"]["value"] == pytest.approx(iou(0.8) - iou(0.9))
 
 
+def test_the_baseline_goes_by_the_beginning_of_an_id(marsseg: Command, two_runs: tuple[str, str]) -> None:
+    answer = marsseg("leaderboard", "--json", "--baseline", two_runs[1][:-2])
+    assert answer.out == marsseg("leaderboard", "--json", "--baseline", two_runs[1]).out
+
+
+def test_a_dataset_without_scores_is_told_from_a_lab_without_any(
+    marsseg: Command, two_runs: tuple[str, str]
+) -> None:
+    answer = marsseg("leaderboard", "--dataset", "demo")
+    assert (answer.status, answer.out) == (0, "")
+    assert "No run on demo has been scored yet; start one with" in answer.err
+    assert "--preset quick --dataset demo`" in answer.err
+    assert marsseg("leaderboard", "--dataset", "demo", "--baseline", "nobody").status == 2
+
+
 def test_the_table_reads_in_points(marsseg: Command, two_runs: tuple[str, str]) -> None:
     answer = marsseg("leaderboard")
     assert f"{100 * (iou(0.9) - iou(0.8)):+.1f}" in answer.out

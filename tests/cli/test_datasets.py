@@ -110,6 +110,63 @@ def test_a_dataset_goes_by_the_beginning_of_its_checksum(marsseg: Command) -> No
     assert marsseg("datasets", "show", report["sha256"][:10], "--json").document == report
 
 
+def test_a_suspected_group_can_be_kept_and_left_out_again(marsseg: Command) -> None:
+    (group,) = marsseg("datasets", "show", "crater", "--json").document["outlier_groups"]
+    assert f"{group['id']}  " in marsseg("datasets", "show", "crater").out
+    kept = marsseg("datasets", "keep", "crater", group["id"], "--json").document
+    assert (kept["kept"], kept["outliers"], kept["outlier_groups"][0]["kept"]) == (PAIRS, [], True)
+    assert kept == marsseg("datasets", "show", "crater", "--json").document
+    again = marsseg("datasets", "keep", "crater", group["id"], "--undo")
+    assert f"{PAIRS}, of which {PAIRS - OUTLIERS - 1} kept" in again.out
+    unknown = marsseg("datasets", "keep", "crater", "nothing")
+    assert unknown.status == 2
+    assert f"no outlier group 'nothing'; its groups: {group['id']}." in unknown.err
+
+
+def test_a_renamed_dataset_keeps_its_runs(marsseg: Command, lab: Lab, scored_run: str) -> None:
+    document = marsseg("datasets", "rename", "crater", " Jezero  crater ", "--json").document
+    assert document in marsseg("datasets", "list", "--json").document
+    assert marsseg("runs", "show", scored_run, "--json").document["dataset"] == "Jezero crater"
+    taken = marsseg("datasets", "rename", "Jezero crater", "demo")
+    assert taken.status == 2
+    assert "A dataset named 'demo' is here already" in taken.err
+    assert "Gale" in marsseg("datasets", "rename", "Jezero crater", "Gale").out
+
+
+def test_removing_asks_and_without_a_terminal_refuses(marsseg: Command, lab: Lab) -> None:
+    answer = marsseg("datasets", "remove", "crater")
+    assert (answer.status, answer.out) == (2, "")
+    for word in (f"crater ({PAIRS} pairs, {TEST_IMAGES} test images)", "files", "not touched", "--yes"):
+        assert word in answer.err
+    assert lab.store.find_dataset("crater")
+
+
+def test_removing_takes_the_imported_copy_and_leaves_the_original(
+    marsseg: Command, lab: Lab, other_file: Path
+) -> None:
+    marsseg("datasets", "add", other_file, "--frame-size", 256)
+    refused = marsseg("datasets", "add", other_file, "--frame-size", 512)
+    assert refused.status == 2
+    assert "remove that dataset first" in refused.err
+    document = marsseg("datasets", "remove", "ridge", "--yes", "--json").document
+    assert document["removed"] == "ridge"
+    assert document["files"] > 2
+    assert document["bytes"] > PAIRS * 2 * 64 * 128
+    assert lab.store.find_dataset("ridge") is None
+    assert other_file.is_file()
+    again = marsseg("datasets", "add", other_file, "--frame-size", 512, "--json")
+    assert again.document["frame_size"] == [512, 512]
+
+
+def test_a_dataset_that_runs_use_is_not_even_asked_about(marsseg: Command, lab: Lab, scored_run: str) -> None:
+    marsseg("runs", "archive", scored_run)
+    answer = marsseg("datasets", "remove", "crater", "--yes")
+    assert (answer.status, answer.out) == (2, "")
+    assert f"'crater' is used by 1 run ({scored_run}); delete first what uses it" in answer.err
+    assert "copy goes" not in answer.err
+    assert lab.store.find_dataset("crater")
+
+
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 torn"])
 def test_a_wrong_file_gets_one_sentence_and_changes_nothing(
     marsseg: Command, tmp_path: Path, content: bytes

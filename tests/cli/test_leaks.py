@@ -42,6 +42,28 @@ def test_other_splits_divide_other_pairs(marsseg: Command, divided: set[tuple[in
     assert "Nothing leaks" in answer.err
 
 
+def test_folds_are_looked_at_all_together_or_one_alone(
+    marsseg: Command, divided: set[tuple[int, int]]
+) -> None:
+    def pairs(*fold: object) -> set[tuple[int, int]]:
+        document = marsseg("datasets", "leaks", COPIES, "--folds", 3, *fold, "--json").document
+        return {tuple(pair["rows"]) for pair in document["pairs"]}
+
+    first, *others = (pairs("--fold", fold) for fold in range(3))
+    assert pairs() == first.union(*others) > first
+    assert "in at least one of 3 folds" in marsseg("datasets", "leaks", COPIES, "--folds", 3).err
+    assert "in any of 3 folds" in marsseg("datasets", "leaks", "crater", "--folds", 3).err
+
+
+def test_a_study_on_folds_warns_of_what_any_of_them_divides(
+    marsseg: Command, divided: set[tuple[int, int]]
+) -> None:
+    leaks = ("datasets", "leaks", COPIES, "--folds", 3)
+    assert marsseg(*leaks, "--fold", 0, "--json").document["pairs"] == []
+    study = ("study", "--preset", "quick", "--dataset", COPIES, "--folds", 3, "--plan")
+    assert f"Warning: {marsseg(*leaks, '--json').document['warning']}" in marsseg(*study).err
+
+
 def test_a_fold_that_does_not_exist_is_bad_input(marsseg: Command, divided: set[tuple[int, int]]) -> None:
     answer = marsseg("datasets", "leaks", COPIES, "--folds", 3, "--fold", 3)
     assert answer.status == 2

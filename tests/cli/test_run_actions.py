@@ -157,6 +157,17 @@ def test_notes_and_tags_are_kept_and_found(marsseg: Command, scored_run: str) ->
     assert marsseg("runs", "note", scored_run, "", "--json").document["notes"] == ""
 
 
+def test_a_run_can_be_renamed(marsseg: Command, lab: Lab, scored_run: str) -> None:
+    answer = marsseg("runs", "rename", scored_run[:-1], "  best  of all ", "--json")
+    assert answer.document == {"id": scored_run, "name": "best of all"}
+    assert services.get_run(lab, scored_run).name == "best of all"
+    assert "first" in marsseg("runs", "rename", scored_run, "first").out
+    assert "first" in marsseg("leaderboard").out
+    empty = marsseg("runs", "rename", scored_run, " ")
+    assert empty.status == 2
+    assert "name: must have 1 to 200 visible characters" in empty.err
+
+
 def test_the_timeline_tells_when_and_why(marsseg: Command, scored_run: str) -> None:
     events = marsseg("runs", "timeline", scored_run, "--json").document
     assert [event["kind"] for event in events][:3] == ["queued", "starting", "running"]

@@ -146,6 +146,18 @@ def test_a_log_is_printed_from_its_end(marsseg: Command, scored_run: str) -> Non
     assert document == {"id": scored_run, "log": "line 500\n"}
 
 
+@pytest.mark.parametrize("ending", ["", "\n"])
+def test_of_a_line_too_long_to_read_whole_the_end_is_printed(
+    marsseg: Command, lab: Lab, scored_run: str, ending: str
+) -> None:
+    path = lab.settings.run_dir(scored_run) / "log.txt"
+    path.write_text(f"first\n{'x' * 3_000} the end{ending}")
+    answer = marsseg("runs", "log", scored_run, "--lines", 1)
+    assert answer.out.endswith("x the end\n")
+    assert answer.err == ""
+    assert marsseg("runs", "log", scored_run, "--lines", 1, "--json").document["log"].endswith(f"end{ending}")
+
+
 def test_a_run_without_a_log_prints_none(marsseg: Command, lab: Lab) -> None:
     run = queue_run(lab)
     said = marsseg("runs", "log", run.id)

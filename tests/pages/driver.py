@@ -42,6 +42,11 @@ def words(app: AppTest) -> str:
     return "\n".join([*said, *titles, *(block.proto.dialog.title for block in app.get("dialog"))])
 
 
+def metric(app: AppTest, label: str) -> str:
+    """The value of the metric with a label."""
+    return next(element.value for element in app.metric if element.label == label)
+
+
 def button(app: AppTest, label: str) -> Any:
     """The one button with a label."""
     found = [element for element in app.button if element.label == label]

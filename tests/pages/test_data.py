@@ -14,13 +14,9 @@ from marsseg import services
 from marsseg.services import imports
 from marsseg.services.lab import Lab
 from marsseg.ui import keys
-from tests.pages.driver import charts, labels, open_page, press, viewers, words
+from tests.pages.driver import charts, labels, metric, open_page, press, viewers, words
 from tests.support.labs import DATASET
 from tests.support.terrain import N_OUTLIERS, write_course_file
-
-
-def metric(app: AppTest, label: str) -> str:
-    return next(element.value for element in app.metric if element.label == label)
 
 
 def ask_for_import(
@@ -210,6 +206,15 @@ def test_a_dataset_whose_files_are_gone_is_said_and_another_can_be_chosen(
     assert len(app.error) == 1
     app.get_by_key(keys.DATASET).set_value("more").run()
     assert metric(app, "Pairs") == "26"
+
+
+def test_an_import_whose_dataset_was_renamed_since_offers_no_link_to_it(lab: Lab, course_file: Path) -> None:
+    app = wait_and_look(ask_for_import(open_page("data"), path=str(course_file), name="more"))
+    services.rename_dataset(lab, "more", "most")
+    app.run()
+    assert not app.exception
+    assert "26 pairs" in app.success[0].value
+    assert "Show" not in labels(app)
 
 
 def test_without_any_dataset_the_page_says_what_to_do(lab: Lab) -> None:

@@ -41,6 +41,18 @@ def test_a_new_run_warns_and_shows_the_pairs_side_by_side(leaking: Lab) -> None:
     assert shown == [[f"Tile {row}" for row in pair.rows] for pair in report.pairs]
 
 
+def test_a_study_on_folds_warns_of_what_any_of_them_divides(leaking: Lab) -> None:
+    folds = [DataConfig(dataset=COPIES, folds=3, fold=fold) for fold in range(3)]
+    assert not services.find_leaks(leaking, folds[0]).pairs
+    report = services.find_leaks(leaking, *folds)
+    app = open_page("study")
+    app.get_by_key(keys.STUDY_FOLDS).set_value(3).run()
+    assert not app.exception
+    assert "in at least one of 3 folds" in words(app)
+    press(app, "Look at the pairs")
+    assert len(viewers(app)[-1]["rows"]) == len(report.pairs)
+
+
 def test_a_split_that_keeps_pairs_together_warns_of_nothing(leaking: Lab) -> None:
     seed = leak_of(leaking, 0).better_seed
     app = open_page("data", dataset_name=COPIES)

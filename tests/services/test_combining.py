@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ from marsseg import services
 from marsseg.errors import ConfigError, NotFoundError, StateError
 from marsseg.services.lab import Lab
 from marsseg.store.records import RunRecord, RunStatus
-from tests.support.labs import config, finish_queued, finish_run, queue_run
+from tests.support.labs import DATASET, config, finish_queued, finish_run, queue_run
+from tests.support.terrain import write_course_file
 
 
 def trained(lab: Lab, name: str = "", **values: Any) -> RunRecord:
@@ -161,6 +163,17 @@ def test_folds_can_be_combined(lab: Lab) -> None:
     assert services.combine(lab, [run.id for run in folds]).config.combine.members == tuple(
         r.id for r in folds
     )
+
+
+def test_runs_of_a_dataset_that_was_renamed_since_can_be_combined(lab: Lab, tmp_path: Path) -> None:
+    seeds = [trained(lab, train__seed=seed) for seed in range(2)]
+    services.rename_dataset(lab, DATASET, "stripes")
+    services.add_dataset(lab, write_course_file(tmp_path / "other.npz", seed=9), name=DATASET)
+    other = trained(lab, data__dataset="stripes", data__split_seed=3)
+    run = services.combine(lab, [run.id for run in seeds])
+    assert (run.dataset_id, run.dataset_name) == (seeds[0].dataset_id, "stripes")
+    with pytest.raises(StateError, match="tested on different tiles"):
+        services.combine(lab, [seeds[0].id, other.id])
 
 
 def test_two_stages_are_a_study_of_three_runs(lab: Lab) -> None:

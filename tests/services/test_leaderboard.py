@@ -110,6 +110,26 @@ def test_an_unknown_word_or_baseline_is_refused(lab: Lab) -> None:
         _board(lab, baseline="nothing")
 
 
+def test_an_unknown_baseline_of_an_empty_board_is_refused_too(lab: Lab) -> None:
+    with pytest.raises(NotFoundError, match=r"'nothing'.*no run has been scored"):
+        _board(lab, baseline="nothing")
+    with pytest.raises(NotFoundError, match=f"no run on {DATASET} has been scored"):
+        _board(lab, baseline="nothing", dataset=DATASET)
+
+
+def test_a_baseline_goes_by_all_that_names_a_run_also_an_older_copy(lab: Lab) -> None:
+    older = finish_run(lab, config(), name="plain")
+    finish_run(lab, config(), name="plain again")
+    better = finish_run(lab, config(model__residual=True))
+    stopped = finish_run(lab, config(train__seed=1), epochs=2, status=RunStatus.STOPPED)
+    for named in (older.id, older.id[:-2], "plain", older.fingerprint):
+        assert _board(lab, baseline=named).baseline == older.fingerprint
+    assert _board(lab, baseline=better.id[:-2]).baseline == better.fingerprint
+    assert _board(lab, baseline=stopped.id[:-2]).baseline == stopped.id
+    with pytest.raises(NotFoundError, match="fits 4 runs"):
+        _board(lab, baseline="r-")
+
+
 def test_text_formats_hold_the_same_rows(lab: Lab) -> None:
     finish_run(lab, config())
     finish_run(lab, config(model__residual=True, name="a|b & =c_%"))

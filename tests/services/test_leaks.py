@@ -64,6 +64,24 @@ def test_folds_are_looked_at_one_by_one_and_no_seed_is_advised(lab: Lab) -> None
     assert report.better_seed is None
 
 
+def test_of_several_folds_every_pair_is_told_that_any_of_them_divides(lab: Lab) -> None:
+    folds = [config(data__dataset=COPIES, data__folds=3, data__fold=fold) for fold in range(3)]
+    parts = [parts_by_hand(lab, run.data) for run in folds]
+    divided = [{pair for pair in PAIRS if part[pair[0]] != part[pair[1]]} for part in parts]
+    wanted = set.union(*divided)
+    assert divided[0] < wanted  # fold 0 alone would pass over some
+    flipped = [run.with_values({"data.flip_vertical": True}) for run in folds]
+    report = services.find_leaks(lab, *folds, *flipped)
+    assert {pair.rows for pair in report.pairs} == wanted
+    assert len(report.pairs) == len(wanted)
+    assert [pair.similarity for pair in report.pairs] == sorted(
+        (pair.similarity for pair in report.pairs), reverse=True
+    )
+    assert report.together == len(PAIRS) - len(wanted)
+    assert report.folds == 3
+    assert "divided between parts in at least one of 3 folds" in report.warning
+
+
 def test_tiles_that_cleaning_leaves_out_leak_nothing(lab: Lab) -> None:
     outliers = services.dataset_report(lab, DATASET).record.dropped_rows
     assert outliers
@@ -106,6 +124,14 @@ def test_a_folder_of_frames_keeps_them_whole(lab: Lab, tmp_path: Path) -> None:
     report = services.find_leaks(lab, DataConfig(dataset="frames", test_fraction=0.3))
     assert report.knows_sources
     assert (report.groups, report.warning) == ((), "")
+
+
+def test_source_images_that_any_of_several_folds_tears_are_told_once() -> None:
+    torn = tuple(services.TornGroup(number, (("training", 1), ("validation", 1))) for number in (4, 7))
+    folds = [services.LeakReport((), found, 2, knows_sources=True) for found in (torn[1:], torn, ())]
+    report = leaks._in_any_of(folds)
+    assert (report.groups, report.together) == (torn, 2)
+    assert report.warning.startswith("2 source images have tiles in several parts in at least one of 3 folds")
 
 
 def test_a_file_with_too_many_copies_says_at_least() -> None:

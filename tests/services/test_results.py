@@ -196,7 +196,10 @@ def test_archived_runs_are_out_of_sight(lab: Lab) -> None:
     services.archive(lab, [run.id for run in runs[12:]])
     assert {len(row.runs) for row in services.study_results(lab, "Report ladder").rows} == {2}
     services.archive(lab, [run.id for run in runs[:12]])
-    with pytest.raises(NotFoundError, match="no runs any more"):
+    with pytest.raises(NotFoundError, match=r"All 18 runs of study 1 .* archive --undo"):
+        services.study_results(lab, "Report ladder")
+    services.delete(lab, [run.id for run in runs])
+    with pytest.raises(NotFoundError, match=r"no runs of study 1 .* any more"):
         services.study_results(lab, "Report ladder")
 
 

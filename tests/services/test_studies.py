@@ -26,7 +26,7 @@ def test_a_plan_changes_one_thing_at_a_time_and_repeats_with_new_seeds() -> None
 
 
 def test_a_plan_on_folds_runs_every_configuration_on_each_with_every_seed() -> None:
-    planned = services.plan_ablation(config(), [_toggle("Residual connections")], repeats=2, folds=3)
+    planned = services.plan_ablation(config(data__folds=3), [_toggle("Residual connections")], repeats=2)
     places = [(run.name, run.config.train.seed, run.config.data.fold) for run in planned]
     wanted = [
         (name, seed, fold) for seed in (0, 1) for fold in (0, 1, 2) for name in ("baseline", "+residual")
@@ -36,20 +36,13 @@ def test_a_plan_on_folds_runs_every_configuration_on_each_with_every_seed() -> N
     assert len({run.config.fingerprint("tiles") for run in planned}) == 2
 
 
-def test_a_baseline_on_folds_is_planned_on_all_of_them_unless_told_otherwise() -> None:
+def test_a_baseline_on_a_fold_is_planned_on_all_of_them() -> None:
     baseline = config(data__folds=4, data__fold=2)
     assert [run.config.data.fold for run in services.plan_ablation(baseline, [])] == [0, 1, 2, 3]
-    (single,) = services.plan_ablation(baseline, [], folds=0)
-    assert (single.config.data.folds, single.config.data.fold) == (0, 0)
-
-
-def test_one_fold_is_refused() -> None:
-    with pytest.raises(ConfigError, match="One fold"):
-        services.plan_ablation(config(), [], folds=1)
 
 
 def test_folds_of_a_study_validate_every_tile_outside_the_test_part_once(lab: Lab) -> None:
-    planned = services.plan_ablation(config(), [], folds=4)
+    planned = services.plan_ablation(config(data__folds=4), [])
     study, runs = services.submit_study(lab, "folds", planned[0].config, planned)
     splits = [services.split_of(lab, run.config.data) for run in runs]
     judged = np.concatenate([split.validation for split in splits])
@@ -93,6 +86,22 @@ def test_a_study_with_a_run_that_cannot_work_leaves_nothing(lab: Lab) -> None:
     assert not lab.store.list_studies()
 
 
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        services.Wishes(priority=5_000),
+        services.Wishes(threads=2_000),
+        services.Wishes(tags=("a,b",)),
+        services.Wishes(notes="x" * 10_001),
+    ],
+)
+def test_a_study_whose_wishes_are_refused_leaves_nothing(lab: Lab, wishes: services.Wishes) -> None:
+    with pytest.raises(ConfigError):
+        services.submit_two_stages(lab, config(), name="Two", wishes=wishes)
+    assert not services.list_runs(lab)
+    assert not lab.store.list_studies()
+
+
 def test_the_demo_ablation_is_three_small_runs_that_differ() -> None:
     planned = services.demo_ablation()
     assert len(planned) == 3
@@ -124,7 +133,7 @@ def test_a_plan_takes_as_long_as_its_runs_one_after_the_other(lab: Lab) -> None:
     each = [services.preview(lab, run.config).seconds_total for run in planned]
     assert services.plan_seconds(lab, planned) == pytest.approx(sum(each))
     assert len(set(each)) > 1
-    folds = services.plan_ablation(config(), [], folds=3)
+    folds = services.plan_ablation(config(data__folds=3), [])
     assert services.plan_seconds(lab, folds) == pytest.approx(
         3 * services.preview(lab, folds[0].config).seconds_total
     )
