@@ -1,5 +1,7 @@
 """What helped: configurations ranked, and compared to a baseline."""
 
+from functools import partial
+
 import streamlit as st
 
 from marsseg import services
@@ -68,7 +70,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
         st.switch_page("pages/masks.py", query_params={keys.RUNS: ",".join(runs)})
     board_controls.render_diff(shown, selected)
     board_controls.render_export(
-        {form: services.leaderboard_text(shown, form) for form in keys.BOARD_FORMATS}
+        {form: partial(services.leaderboard_text, shown, form) for form in keys.BOARD_FORMATS}
     )
 
 board.render_board_charts(shown)

@@ -9,8 +9,7 @@ from marsseg.ui import keys, mask_page, shell, state
 shell.begin_page(__file__)
 lab = services.open_lab()
 
-scores = services.score_by_run(lab)
-runs = {run.id: run for run in services.list_runs(lab) if run.id in scores and run.config.data.tells_terrain}
+scores, runs = services.score_by_run(lab), services.runs_with_masks(lab)
 if not runs:
     shell.render_empty(
         "compare", "No predictions yet", "Tiles appear here once a run has ended: image, truth and masks."

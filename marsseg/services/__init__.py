@@ -102,6 +102,7 @@ from marsseg.services.runs import (
     read_previews,
     require_model,
     run_details,
+    runs_with_masks,
     score_by_run,
     wait,
 )
@@ -244,6 +245,7 @@ __all__ = [
     "run_document",
     "run_share",
     "run_summary",
+    "runs_with_masks",
     "score_by_run",
     "scored_datasets",
     "segment",

@@ -6,11 +6,13 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from marsseg.config import RunConfig
+from marsseg.config import DataConfig, RunConfig
+from marsseg.config.fields import matters
 from marsseg.errors import DatasetError
 from marsseg.metrics import Decoding, Lens, Split, class_iou, mean_iou, mean_of_known
 from marsseg.services.datasets import arrays_of
@@ -21,9 +23,7 @@ from marsseg.store.records import EvaluationRecord, RunRecord, RunStatus
 
 MAX_INTERVALS = 50
 """Rows that get an interval of their difference; each costs a bootstrap over images."""
-_SPLIT_FIELDS = tuple(
-    f"data.{name}" for name in ("validation_fraction", "test_fraction", "split_seed", "folds", "fold")
-)
+_SPLIT_FIELDS = ("validation_fraction", "test_fraction", "split_seed", "folds", "fold")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,7 @@ class RunGroup:
     def tiles(self) -> frozenset[Hashable]:
         """What decides on which tiles the runs were judged."""
         return frozenset(
-            (run.dropped_rows, *(run.config.effective().get(path) for path in _SPLIT_FIELDS))
-            for pool in self.pools
-            for run in pool
+            (run.dropped_rows, *_split_values(run.config.data)) for pool in self.pools for run in pool
         )
 
     @property
@@ -94,6 +92,11 @@ class RunGroup:
         """Five means over repeats, NaN where a class does not count or is not known."""
         means = mean_of_known(class_iou(np.stack(self.totals), lens), axis=0)
         return tuple(means.tolist()) if self.knows_terrain else (float(means[0]), *[math.nan] * 4)
+
+
+def _split_values(data: DataConfig) -> tuple[Any, ...]:
+    """What divides the tiles; None for a field that has no say, such as the validation share of folds."""
+    return tuple(getattr(data, name) if matters(DataConfig, name, data) else None for name in _SPLIT_FIELDS)
 
 
 def score_of(config: RunConfig, total: np.ndarray, lens: Lens) -> float:
@@ -176,12 +179,13 @@ def deltas_to(
     try:
         frames = _frames(lab, baseline.runs[0]) if others else None
     except DatasetError:
-        return {group.key: _plain_delta(group, baseline, lens) for group in others}
+        return _plain_deltas(others, baseline, lens)
     closer, rest = others[:MAX_INTERVALS], others[MAX_INTERVALS:]
     run_ids = [run.id for group in [baseline, *closer] for run in group.runs]
     judged = {each.run_id: each for each in lab.store.list_evaluations(run_ids, split, decoding)}
-    plain = {group.key: _plain_delta(group, baseline, lens) for group in rest}
-    return plain | {group.key: _delta(group, baseline, judged, lens, frames) for group in closer}
+    return _plain_deltas(rest, baseline, lens) | {
+        group.key: _delta(group, baseline, judged, lens, frames) for group in closer
+    }
 
 
 def _frames(lab: Lab, run: RunRecord) -> NDArray[np.int64] | None:
@@ -220,7 +224,11 @@ def _judged(group: RunGroup, judged: Mapping[str, EvaluationRecord]) -> list[Jud
     return [pooled(pool) for pool in known if pool]
 
 
-def _plain_delta(group: RunGroup, baseline: RunGroup, lens: Lens) -> Delta | None:
-    """The difference of the scores, if they are of the same tiles."""
-    value = group.score(lens) - baseline.score(lens)
-    return None if math.isnan(value) or group.tiles != baseline.tiles else Delta(value)
+def _plain_deltas(groups: Sequence[RunGroup], baseline: RunGroup, lens: Lens) -> dict[str, Delta | None]:
+    """The differences of the scores by key, where they are of the same tiles; there may be ten thousand."""
+    score, tiles = baseline.score(lens), baseline.tiles
+    values = {group.key: group.score(lens) - score for group in groups if group.tiles == tiles}
+    return {
+        group.key: None if math.isnan(value := values.get(group.key, math.nan)) else Delta(value)
+        for group in groups
+    }

@@ -115,6 +115,18 @@ def _score_by_run(lab: Lab, version: int) -> Mapping[str, float]:  # noqa: ARG00
     return {run.id: score_of(run.config, totals[run.id], "terrain") for run in scored}
 
 
+def runs_with_masks(lab: Lab) -> Mapping[str, RunRecord]:
+    """Scored runs whose masks tell terrain, by id, newest first."""
+    return _runs_with_masks(lab, lab.store.version())
+
+
+@lru_cache(maxsize=2)
+def _runs_with_masks(lab: Lab, version: int) -> Mapping[str, RunRecord]:
+    scores = _score_by_run(lab, version)
+    runs = lab.store.list_runs(statuses=ENDED_WELL)
+    return {run.id: run for run in runs if run.id in scores and run.config.data.tells_terrain}
+
+
 def confusion_of(lab: Lab, run_id: str, split: Split, decoding: Decoding) -> np.ndarray | None:
     """(5, 5) int64 pixels of a split, `[true, predicted]`; None of a run that was not judged on it."""
     found = lab.store.list_evaluations([run_id], split, decoding)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -125,13 +125,17 @@ def render_diff(board: Leaderboard, chosen: Sequence[str]) -> None:
         )
 
 
-def render_export(texts: Mapping[str, str]) -> None:
-    """Download the table as it is shown, in the same four forms as the terminal command."""
+def render_export(texts: Mapping[str, Callable[[], str]]) -> None:
+    """Download all rows that pass the filter, in the same four forms as the terminal command.
+
+    Args:
+        texts: what writes each of them, called when it is asked for.
+    """
     with st.popover("Export", icon=":material/download:"):
-        for form, content in texts.items():
+        for form, write in texts.items():
             label, mime, suffix = _EXPORTS[form]
             st.download_button(
-                label, content, f"leaderboard.{suffix}", mime, key=keys.board_export(form), on_click="ignore",
+                label, write, f"leaderboard.{suffix}", mime, key=keys.board_export(form), on_click="ignore",
                 type="tertiary", icon=":material/description:",
             )  # fmt: skip
 

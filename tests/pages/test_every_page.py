@@ -112,6 +112,23 @@ def test_more_finished_runs_take_no_more_queries(lab: Lab, page: str) -> None:
         event.remove(Engine, "before_cursor_execute", note)
 
 
+@pytest.mark.parametrize("page", ["runs", "leaderboard", "masks", "segment"])
+def test_a_click_reads_no_scores_anew(scored: Lab, page: str) -> None:
+    read: list[str] = []
+
+    def note(*arguments: object) -> None:
+        if "FROM evaluations" in str(arguments[2]):
+            read.append(str(arguments[2]))
+
+    app = open_page(page)
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        assert not app.run().exception
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert not read
+
+
 def test_a_link_to_a_fresh_server_brings_page_and_address_into_the_app(scored: Lab) -> None:
     run = services.list_runs(scored)[-1]
     app = open_page("runs", run=run.id)

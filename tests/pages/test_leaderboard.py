@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 
 import pandas as pd
 import pyarrow as pa
@@ -12,8 +13,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from marsseg import services
+from marsseg.config.describe import FIELDS
 from marsseg.services.lab import Lab
 from marsseg.store.records import RunStatus
+from marsseg.ui import board as board_ui
 from marsseg.ui import keys
 from tests.pages.driver import AWKWARD, button, charts, go_to, links, open_page, press, words
 from tests.pages.test_every_page import start_failing
@@ -234,6 +237,25 @@ def test_an_export_is_what_the_terminal_prints(
         assert len(list(csv.reader(io.StringIO(given)))) == 2
 
 
+def test_a_long_board_shows_its_best_rows_and_exports_all(
+    scored: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board_ui, "MOST_ROWS", 2)
+    app = open_page("leaderboard")
+    assert table(app)["What differs"].tolist() == ["+residual", AWKWARD]
+    assert "The best 2 of 3; narrow the filter to find others." in words(app)
+    given = downloads(app, monkeypatch)[keys.board_export("csv")]
+    assert given == services.leaderboard_text(board(scored), "csv")
+    app.get_by_key(keys.BOARD_FILTER).set_value("plain").run()
+    assert table(app)["What differs"].tolist() == ["plain"]
+    assert "The best" not in words(app)
+
+
+def test_a_full_table_with_every_column_can_be_styled() -> None:
+    columns = len(FIELDS) + 20
+    assert board_ui.MOST_ROWS * columns < pd.get_option("styler.render.max_elements")
+
+
 def downloads(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What each download button would give, by key."""
     import streamlit as st
@@ -241,8 +263,8 @@ def downloads(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     given: dict[str, str] = {}
     real = st.download_button
 
-    def noted(label: str, data: str, *args: object, **options: object) -> bool:
-        given[str(options["key"])] = data
+    def noted(label: str, data: Callable[[], str], *args: object, **options: object) -> bool:
+        given[str(options["key"])] = data()
         return bool(real(label, data, *args, **options))
 
     monkeypatch.setattr(st, "download_button", noted)
