@@ -118,6 +118,11 @@ def run_button(action: str, run_id: str) -> str:
     return f"runs.{action}.{run_id}"
 
 
+def run_stored(field: str, run_id: str) -> str:
+    """Session state: what the store said of a run when the field for it was last drawn."""
+    return f"runs.stored.{field}.{run_id}"
+
+
 def combine_field(field: str, place: str) -> str:
     """A widget of the choice how to combine runs, at a place of the page."""
     return f"runs.combine.{field}.{place}"
