@@ -53,18 +53,24 @@ def board_frame(board: Leaderboard, columns: Sequence[str] = OPTIONAL_COLUMNS) -
     return pd.DataFrame([_cells(rank, row, board, columns, basis=basis) for rank, row in rows])
 
 
+def rows_in_table(board: Leaderboard) -> tuple[LeaderboardRow, ...]:
+    """The rows that the table shows: all but for a long board."""
+    return board.rows[:MOST_ROWS]
+
+
 def render_board(board: Leaderboard, columns: Sequence[str], selected: Sequence[str]) -> list[str]:
     """Draw the table, the first rows of a long board, and return the keys of the selected rows.
 
     Args:
-        selected: keys of the rows selected before; they stay selected when the data change.
+        selected: keys of the rows selected before; they stay selected when the data change, and while the
+            table does not show them.
     """
     if len(board.rows) > MOST_ROWS:
         st.caption(
             f"The best {formats.count(MOST_ROWS)} of {formats.count(len(board.rows))}; narrow the filter to "
             "find others. Exports hold all."
         )
-        board = replace(board, rows=board.rows[:MOST_ROWS])
+        board = replace(board, rows=rows_in_table(board))
     rows = [row.key for row in board.rows]
     positions = [i for i, row in enumerate(rows) if row in selected]
     event = st.dataframe(
@@ -80,7 +86,7 @@ def render_board(board: Leaderboard, columns: Sequence[str], selected: Sequence[
         placeholder=formats.UNKNOWN,
         alt="Leaderboard of configurations, best first",
     )
-    return [rows[i] for i in event["selection"]["rows"]]
+    return [*(key for key in selected if key not in rows), *(rows[i] for i in event["selection"]["rows"])]
 
 
 def _cells(

@@ -67,6 +67,7 @@ BASELINE_WIDGET = "leaderboard.view.baseline"
 BOARD_FILTER = "filter"
 BOARD_COLUMNS = "leaderboard.view.columns"
 BOARD_SELECTED = "leaderboard.view.selected"
+BOARD_LET_GO = "leaderboard.view.let_go"
 BOARD_FOREST = "leaderboard.chart.forest"
 BOARD_COST = "leaderboard.chart.cost"
 BOARD_FORMATS = ("csv", "json", "md", "latex")

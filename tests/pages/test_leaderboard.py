@@ -225,6 +225,32 @@ def test_rows_stay_selected_when_new_ones_arrive(scored: Lab) -> None:
     assert app.get_by_key(keys.MASK_RUNS).value == [board(scored).rows[2].run_ids[-1]]
 
 
+def filter_by(app: AppTest, typed: str) -> AppTest:
+    return app.get_by_key(keys.BOARD_FILTER).set_value(typed).run()
+
+
+def test_rows_stay_selected_while_the_filter_hides_them(scored: Lab) -> None:
+    app = select(filter_by(open_page("leaderboard"), "residual"), 0)
+    assert "hidden by the filter" not in words(app)
+    select(filter_by(app, "plain"), 0)
+    assert "2 selected, 1 hidden by the filter" in words(app)
+    assert app.table[0].value["Field"].tolist() == ["Residual connections"]
+    filter_by(app, "no such words")
+    filter_by(app, "")
+    assert "hidden by the filter" not in words(app)
+    press(app, "Compare masks")
+    rows = board(scored).rows
+    assert set(app.get_by_key(keys.MASK_RUNS).value) == {rows[0].run_ids[-1], rows[2].run_ids[-1]}
+
+
+def test_rows_that_are_hidden_can_be_let_go(scored: Lab) -> None:
+    app = filter_by(select(open_page("leaderboard"), 0, 2), "plain")
+    press(app, "Deselect hidden")
+    assert "hidden by the filter" not in words(app)
+    press(filter_by(app, ""), "Compare masks")
+    assert app.get_by_key(keys.MASK_RUNS).value == [board(scored).rows[2].run_ids[-1]]
+
+
 @pytest.mark.parametrize("form", keys.BOARD_FORMATS)
 def test_an_export_is_what_the_terminal_prints(
     scored: Lab, form: str, monkeypatch: pytest.MonkeyPatch
