@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import zlib
 from typing import Any
 
 import numpy as np
@@ -83,6 +85,31 @@ def test_each_view_of_a_run(scored: Lab, done: RunRecord) -> None:
     assert "--set model.squeeze_excite=true" in app.code[0].value
     assert not app.exception
     assert not read_as_markup(app)
+
+
+def test_masks_over_epochs_are_packed_anew_only_when_an_epoch_was_added(
+    scored: Lab, done: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = 0
+    compress = zlib.compress
+
+    def counted(*arguments: Any) -> bytes:
+        nonlocal packed
+        packed += 1
+        return compress(*arguments)
+
+    monkeypatch.setattr(zlib, "compress", counted)
+    app = view(open_page("runs", run=done.id), "Masks over epochs")
+    first, packed = packed, 0
+    sent = viewers(app.run())[0]
+    assert (first > 0, packed) == (True, 0)
+    folder = scored.settings.run_dir(done.id) / "previews"
+    np.save(folder / "epoch-0004.npy", np.load(folder / "epoch-0003.npy"))
+    added = viewers(app.run())[0]
+    assert added["timeline"]["labels"] == [0, 1, 2, 3, 4]
+    np.save(folder / "epoch-0004.npy", np.load(folder / "epoch-0000.npy"))
+    os.utime(folder / "epoch-0004.npy", (2e9, 2e9))
+    assert len({shown["version"] for shown in (sent, added, viewers(app.run())[0])}) == 3
 
 
 def test_views_of_a_run_that_has_nothing_yet(failed: RunRecord) -> None:
