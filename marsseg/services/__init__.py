@@ -58,6 +58,7 @@ from marsseg.services.imports import (
     wait_for_import,
 )
 from marsseg.services.lab import DEMO_DATASET, Activity, Lab, activity, open_lab, revive, store_version
+from marsseg.services.ladder import Origin, nearest_preset
 from marsseg.services.leaderboard import (
     Leaderboard,
     LeaderboardQuery,
@@ -154,6 +155,7 @@ __all__ = [
     "LeakPair",
     "LeakReport",
     "MaskComparison",
+    "Origin",
     "OutlierGroupView",
     "PlannedRun",
     "Previews",
@@ -217,6 +219,7 @@ __all__ = [
     "mask_comparison",
     "migrate_store",
     "move_in_queue",
+    "nearest_preset",
     "open_lab",
     "pause_queue",
     "pixel_counts",

@@ -11,9 +11,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from marsseg import services
+from marsseg.presets import PRESETS
 from marsseg.services.lab import Lab
 from marsseg.store.records import RunRecord, RunStatus
-from marsseg.ui import keys, run_log
+from marsseg.ui import keys, run_log, text
 from tests.pages.driver import (
     AWKWARD,
     REASON,
@@ -110,6 +111,24 @@ def test_masks_over_epochs_are_packed_anew_only_when_an_epoch_was_added(
     np.save(folder / "epoch-0004.npy", np.load(folder / "epoch-0000.npy"))
     os.utime(folder / "epoch-0004.npy", (2e9, 2e9))
     assert len({shown["version"] for shown in (sent, added, viewers(app.run())[0])}) == 3
+
+
+def test_a_configuration_is_compared_with_the_preset_it_is_most_like(lab: Lab) -> None:
+    ladder = PRESETS["ladder-3"].config
+    run = queue_run(lab, ladder.with_values({"data.dataset": "bands", "train.seed": 5, "train.epochs": 7}))
+    app = view(open_page("runs", run=run.id), "Configuration")
+    title = text.markdown(PRESETS["ladder-3"].title)
+    assert f"What differs from the preset {title}" in words(app)
+    shown = app.table[0].value
+    assert shown.to_numpy().tolist() == [["Epochs", "7", "200"]]
+
+
+def test_a_preset_as_it_stands_differs_in_nothing(lab: Lab) -> None:
+    run = queue_run(lab, PRESETS["quick"].config.with_values({"data.dataset": "bands", "train.seed": 5}))
+    app = view(open_page("runs", run=run.id), "Configuration")
+    assert "What differs from the preset Quick" in words(app)
+    assert "Nothing but what a preset leaves open" in words(app)
+    assert not app.table
 
 
 def test_views_of_a_run_that_has_nothing_yet(failed: RunRecord) -> None:
