@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import zlib
 from typing import Any
 
 import numpy as np
@@ -11,10 +9,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from marsseg import services
-from marsseg.presets import PRESETS
 from marsseg.services.lab import Lab
 from marsseg.store.records import RunRecord, RunStatus
-from marsseg.ui import keys, run_log, text
+from marsseg.ui import keys, run_log
 from tests.pages.driver import (
     AWKWARD,
     REASON,
@@ -86,49 +83,6 @@ def test_each_view_of_a_run(scored: Lab, done: RunRecord) -> None:
     assert "--set model.squeeze_excite=true" in app.code[0].value
     assert not app.exception
     assert not read_as_markup(app)
-
-
-def test_masks_over_epochs_are_packed_anew_only_when_an_epoch_was_added(
-    scored: Lab, done: RunRecord, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    packed = 0
-    compress = zlib.compress
-
-    def counted(*arguments: Any) -> bytes:
-        nonlocal packed
-        packed += 1
-        return compress(*arguments)
-
-    monkeypatch.setattr(zlib, "compress", counted)
-    app = view(open_page("runs", run=done.id), "Masks over epochs")
-    first, packed = packed, 0
-    sent = viewers(app.run())[0]
-    assert (first > 0, packed) == (True, 0)
-    folder = scored.settings.run_dir(done.id) / "previews"
-    np.save(folder / "epoch-0004.npy", np.load(folder / "epoch-0003.npy"))
-    added = viewers(app.run())[0]
-    assert added["timeline"]["labels"] == [0, 1, 2, 3, 4]
-    np.save(folder / "epoch-0004.npy", np.load(folder / "epoch-0000.npy"))
-    os.utime(folder / "epoch-0004.npy", (2e9, 2e9))
-    assert len({shown["version"] for shown in (sent, added, viewers(app.run())[0])}) == 3
-
-
-def test_a_configuration_is_compared_with_the_preset_it_is_most_like(lab: Lab) -> None:
-    ladder = PRESETS["ladder-3"].config
-    run = queue_run(lab, ladder.with_values({"data.dataset": "bands", "train.seed": 5, "train.epochs": 7}))
-    app = view(open_page("runs", run=run.id), "Configuration")
-    title = text.markdown(PRESETS["ladder-3"].title)
-    assert f"What differs from the preset {title}" in words(app)
-    shown = app.table[0].value
-    assert shown.to_numpy().tolist() == [["Epochs", "7", "200"]]
-
-
-def test_a_preset_as_it_stands_differs_in_nothing(lab: Lab) -> None:
-    run = queue_run(lab, PRESETS["quick"].config.with_values({"data.dataset": "bands", "train.seed": 5}))
-    app = view(open_page("runs", run=run.id), "Configuration")
-    assert "What differs from the preset Quick" in words(app)
-    assert "Nothing but what a preset leaves open" in words(app)
-    assert not app.table
 
 
 def test_views_of_a_run_that_has_nothing_yet(failed: RunRecord) -> None:
@@ -321,45 +275,6 @@ def test_tags_are_kept_and_a_bad_one_is_refused_in_a_sentence(scored: Lab, done:
     assert "without a comma" in app.toast[0].value
     assert set(services.get_run(scored, done.id).tags) == {"paper", AWKWARD}
     assert set(app.get_by_key(keys.run_button("tags", done.id)).value) == {"paper", AWKWARD}
-
-
-def written_elsewhere(lab: Lab, run: RunRecord) -> None:
-    """What another window, or a terminal, says about a run."""
-    services.set_notes(lab, run.id, "Theirs.")
-    services.change_tags(lab, run.id, add=["theirs"])
-
-
-def test_the_fields_hold_what_another_window_wrote(scored: Lab, done: RunRecord) -> None:
-    app = open_page("runs", run=done.id)
-    written_elsewhere(scored, done)
-    services.rename(scored, done.id, "their name")
-    app.run()
-    fields = {
-        name: app.get_by_key(keys.run_button(name, done.id)).value for name in ("name", "tags", "notes")
-    }
-    assert fields == {"name": "their name", "tags": ["theirs"], "notes": "Theirs."}
-    type_in(app, "notes", done, "Theirs, corrected.")
-    type_in(app, "tags", done, ["theirs", "ours"])
-    assert services.get_run(scored, done.id).notes == "Theirs, corrected."
-    assert services.get_run(scored, done.id).tags == ("ours", "theirs")
-    other = services.list_runs(scored)[1]
-    app.query_params["run"] = other.id
-    assert app.run().get_by_key(keys.run_button("notes", other.id)).value == ""
-    services.set_notes(scored, done.id, "Later.")
-    app.query_params["run"] = done.id
-    assert app.run().get_by_key(keys.run_button("notes", done.id)).value == "Later."
-
-
-def test_what_another_window_wrote_since_the_page_was_drawn_is_kept(scored: Lab, done: RunRecord) -> None:
-    app = open_page("runs", run=done.id)
-    written_elsewhere(scored, done)
-    type_in(app, "notes", done, "Ours.")
-    assert services.get_run(scored, done.id).notes == "Theirs.\n\nOurs."
-    assert app.get_by_key(keys.run_button("notes", done.id)).value == "Theirs.\n\nOurs."
-    app = open_page("runs", run=done.id)
-    services.change_tags(scored, done.id, add=["more of theirs"])
-    type_in(app, "tags", done, ["ours"])
-    assert services.get_run(scored, done.id).tags == ("more of theirs", "ours")
 
 
 def test_a_run_that_was_watched_stays_on_show_when_it_ends(lab: Lab) -> None:
