@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,8 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
 MAX_SLOTS = 1024
+_RELATIVE_FILE = re.compile(r"(?!.*[?&]mode=memory)(sqlite(?:\+\w+)?:///(?:file:)?+)(?!:memory:|[/?])(.+)")
+"""Read by ourselves: inference, which reads settings too, does without SQLAlchemy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +73,25 @@ class Settings:
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read `MARSSEG_HOME` (default: the project's root), `MARSSEG_DATABASE_URL` and `MARSSEG_SLOTS`.
 
+    Relative paths count from the folder of this process, not from that of the processes it starts.
+
     Raises:
         ConfigError: `MARSSEG_SLOTS` is no whole number from 1 to `MAX_SLOTS`.
     """
     env = os.environ if environ is None else environ
     home = Path(env.get("MARSSEG_HOME") or PROJECT_ROOT).expanduser().resolve()
-    url = env.get("MARSSEG_DATABASE_URL") or f"sqlite:///{home / 'runs.db'}"
+    url = _absolute(env.get("MARSSEG_DATABASE_URL") or "") or f"sqlite:///{home / 'runs.db'}"
     return Settings(home=home, database_url=url, slots=_slots(env.get("MARSSEG_SLOTS") or ""))
+
+
+def _absolute(url: str) -> str:
+    """A SQLite file's URL with its whole path; what names no relative file is left as it is."""
+    relative = _RELATIVE_FILE.fullmatch(url)
+    if relative is None:
+        return url
+    before, path = relative.groups()
+    folder = str(Path.cwd()).rstrip("/").replace("%", "%25").replace("?", "%3F")
+    return f"{before}{folder}/{path}"
 
 
 def _slots(text: str) -> int | None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from sqlalchemy import make_url
 
 from marsseg.errors import ConfigError
 from marsseg.settings import PROJECT_ROOT, Settings, load_settings
@@ -37,6 +39,48 @@ def test_a_database_url_is_taken_as_it_is(tmp_path: Path) -> None:
     settings = load_settings({"MARSSEG_HOME": str(tmp_path), "MARSSEG_DATABASE_URL": url})
     assert settings.database_url == url
     assert settings.artifacts == tmp_path / "artifacts"
+
+
+@pytest.mark.parametrize(
+    ("url", "absolute"),
+    [
+        ("sqlite:///my.db", "sqlite:///{here}/my.db"),
+        ("sqlite+pysqlite:///a folder/my.db", "sqlite+pysqlite:///{here}/a folder/my.db"),
+        ("sqlite:///../my.db", "sqlite:///{here}/../my.db"),
+        ("sqlite:///my.db?timeout=5", "sqlite:///{here}/my.db?timeout=5"),
+        ("sqlite:///file:my.db?mode=ro&uri=true", "sqlite:///file:{here}/my.db?mode=ro&uri=true"),
+    ],
+)
+def test_a_sqlite_file_is_sought_in_the_folder_of_whoever_named_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, absolute: str
+) -> None:
+    """Scheduler and workers get the address, too, and run in another folder."""
+    here = tmp_path / "50 %41 für?"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    named = load_settings({"MARSSEG_DATABASE_URL": url})
+    monkeypatch.chdir("/")
+    inherited = load_settings(named.environment())
+    expected = make_url(absolute.format(here=quote(str(here))))
+    assert make_url(named.database_url) == make_url(inherited.database_url) == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:////srv/lab/my.db?timeout=5",
+        "sqlite:///file:/srv/lab/my.db?uri=true",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///file:shared?mode=memory&uri=true",
+        "sqlite:///file::memory:?uri=true",
+        "sqlite:my.db",
+        "my.db",
+        "postgresql+psycopg://lab:se%40cret@db:5433/marsseg?connect_timeout=5",
+    ],
+)
+def test_what_names_no_relative_file_is_taken_as_it_is(url: str) -> None:
+    assert load_settings({"MARSSEG_DATABASE_URL": url}).database_url == url
 
 
 def test_empty_variables_count_as_absent() -> None:

@@ -60,7 +60,10 @@ def extend(
     from marsseg import services
 
     lab = services.open_lab()
-    _go_on(lab, services.extend(lab, run_id, epochs), wait=wait, as_json=as_json)
+    extended = services.extend(lab, run_id, epochs)
+    _go_on(lab, extended, wait=wait, as_json=as_json)
+    if wait:
+        _require_extended(lab, extended)
 
 
 def clone(
@@ -167,6 +170,17 @@ def _go_on(lab: Lab, run: RunRecord, *, wait: bool, as_json: bool) -> None:
         watch(lab, run.id, as_json=as_json)
     else:
         print_state(run, as_json=as_json)
+
+
+def _require_extended(lab: Lab, extended: RunRecord) -> None:
+    """Tell whoever has waited for an extension that the run is what it was before, as no worker began."""
+    from marsseg import services
+    from marsseg.errors import RunFailedError
+
+    run = services.get_run(lab, extended.id)
+    if run.fingerprint != extended.fingerprint:
+        ends = [line["message"] for line in services.timeline(lab, run.id) if line["kind"] == run.status]
+        raise RunFailedError(f"Run {run.id} ({run.name}): {ends[-1]}")
 
 
 def _what_goes(plan: Deletion) -> str:

@@ -14,6 +14,7 @@ from marsseg.cli.watching import started, warn_of_leaks
 
 if TYPE_CHECKING:
     from marsseg.config import RunConfig
+    from marsseg.services.lab import Lab
 
 
 def train(
@@ -59,14 +60,14 @@ def train(
     wishes = services.Wishes(priority, threads, note, tuple(tag or ()))
     if two_stages:
         stages = services.submit_two_stages(lab, chosen, name=name or title or "", wishes=wishes)
+        _warn(lab, [stages.background.config, stages.terrain.config])
         warn_of_idle(chosen, start if title else None)
         inform(services.TWO_STAGES_UNSEEN)
         if note := services.weighs_background_once(chosen):
             inform(note)
         started(lab, stages.combined, wait=wait, as_json=as_json)
         return
-    for warning in services.preview(lab, chosen).warnings:
-        inform(f"Warning: {warning}")
+    _warn(lab, [chosen])
     warn_of_idle(chosen, start if title else None)
     run = services.submit(
         lab,
@@ -105,6 +106,15 @@ def changed(start: RunConfig, assignments: list[str], dataset: str | None, seed:
     options = {"data.dataset": dataset, "train.seed": seed}
     given = {path: value for path, value in options.items() if value is not None}
     return config.with_values(given) if given else config
+
+
+def _warn(lab: Lab, configs: Iterable[RunConfig]) -> None:
+    """Each warning of the preview, once."""
+    from marsseg import services
+
+    warnings = (line for config in configs for line in services.preview(lab, config).warnings)
+    for line in dict.fromkeys(warnings):
+        inform(f"Warning: {line}")
 
 
 def warn_of_idle(config: RunConfig, start: RunConfig | None, others: Iterable[RunConfig] = ()) -> None:

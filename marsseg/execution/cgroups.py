@@ -2,6 +2,7 @@
 
 Both versions are read: version 1 has a tree for each controller, version 2 one for all of them, whose
 controller is called "" here as in `/proc/PID/cgroup`. Elsewhere than on Linux nothing is ever found.
+What cannot be read or understood counts as not found: the scheduler asks, and must not end of an answer.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 _UNIFIED = ""
+_MOUNTS = Path("/proc/self/mountinfo")
 
 
 def oom_counter(pid: int) -> Path | None:
@@ -19,12 +21,11 @@ def oom_counter(pid: int) -> Path | None:
 
 def read_entry(file: Path, key: str) -> int | None:
     """The number behind a key in a file of "key number" lines; None if it is not there."""
-    try:
-        lines = file.read_text().splitlines()
-    except OSError:
-        return None
-    values = dict(line.split(maxsplit=1) for line in lines if " " in line)
-    return int(values[key]) if key in values else None
+    for line in _lines(file):
+        name, _, number = line.partition(" ")
+        if name == key and number.isdecimal():
+            return int(number)
+    return None
 
 
 def is_frozen(pid: int) -> bool:
@@ -33,10 +34,7 @@ def is_frozen(pid: int) -> bool:
     if events and read_entry(events, "frozen"):
         return True
     state = _find_file(pid, "freezer", "freezer.state")
-    try:
-        return state is not None and state.read_text().strip() != "THAWED"
-    except OSError:
-        return False
+    return state is not None and not {"FROZEN", "FREEZING"}.isdisjoint(_lines(state))
 
 
 def _find_file(pid: int, controller: str, name: str) -> Path | None:
@@ -47,31 +45,36 @@ def _find_file(pid: int, controller: str, name: str) -> Path | None:
     if not group.is_relative_to(root):  # seen from inside a container that the mount reaches beyond
         return None
     file = point / group.relative_to(root) / name
-    return file if file.is_file() else None
+    try:
+        return file if file.is_file() else None
+    except OSError:  # a folder on the way may not be entered
+        return None
 
 
 def _groups(pid: int) -> dict[str, Path]:
     """The process's group in each tree, by controller."""
-    try:
-        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
-    except OSError:
-        return {}
-    fields = [line.split(":", 2) for line in lines]
-    return {name: Path(group) for _, names, group in fields for name in names.split(",")}
+    fields = [line.split(":", 2) for line in _lines(Path(f"/proc/{pid}/cgroup"))]
+    return {name: Path(parts[2]) for parts in fields if len(parts) == 3 for name in parts[1].split(",")}
 
 
 @cache
 def _mounts() -> dict[str, tuple[Path, Path]]:
     """By controller: which group is mounted, and where."""
-    try:
-        lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    except OSError:
-        return {}
     mounts: dict[str, tuple[Path, Path]] = {}
-    for line in lines:
+    for line in _lines(_MOUNTS):
         place, _, source = line.partition(" - ")
-        root, point = map(Path, place.split()[3:5])
-        kind, _, options = source.split(maxsplit=2)
+        places, sources = place.split(" "), source.split(" ", 2)  # a source may be empty
+        if len(places) < 5 or len(sources) < 3:
+            continue
+        kind, _, options = sources
         names = {"cgroup": options.split(","), "cgroup2": [_UNIFIED]}.get(kind, [])
-        mounts |= dict.fromkeys(names, (root, point))
+        mounts |= dict.fromkeys(names, (Path(places[3]), Path(places[4])))
     return mounts
+
+
+def _lines(file: Path) -> list[str]:
+    """The lines of a file, none if it cannot be read; names of files in it may hold any bytes."""
+    try:
+        return file.read_text(errors="surrogateescape").rstrip("\n").split("\n")
+    except OSError:
+        return []

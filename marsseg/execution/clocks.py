@@ -24,7 +24,7 @@ class Deadlines:
         kill: between the polite signal and the one that cannot be ignored.
         leave: how long a worker may take to exit after its last word.
         idle: with nothing queued or active, until the scheduler ends.
-        refusal: how long the store may refuse before the scheduler gives up.
+        refusal: how long the store may go on refusing, from the first time, before the scheduler gives up.
     """
 
     interval: float = 1.0

@@ -16,10 +16,16 @@ _SLOW = frozenset({Phase.BUILDING, Phase.EXPORTING})
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Why the scheduler ends a worker, and how its run ends thereby."""
+    """Why the scheduler ends a worker, and how its run ends thereby.
+
+    Args:
+        reason: the last word for a worker that has none.
+        notice: what is put down before the worker is told, as it may still have one.
+    """
 
     status: RunStatus
     reason: str
+    notice: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +100,10 @@ def judge(run: RunRecord, standstill: Standstill, deadlines: Deadlines) -> Verdi
     fault = find_fault(run, standstill, deadlines)
     if not fault:
         return None
+    notice = f"{fault}, so the scheduler told the worker to end."
     if run.stop_requested:
-        return Verdict(RunStatus.STOPPED, f"{fault}; it was ended by force.")
-    return Verdict(RunStatus.FAILED, f"{fault}; the worker was ended.")
+        return Verdict(RunStatus.STOPPED, f"{fault}; it was ended by force.", notice)
+    return Verdict(RunStatus.FAILED, f"{fault}; the worker was ended.", notice)
 
 
 def find_fault(run: RunRecord, standstill: Standstill, deadlines: Deadlines) -> str:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -108,14 +108,23 @@ def last_log_line(settings: Settings, run_id: str) -> str:
 
 def find_worker(run_id: str, token: str) -> ProcessIdentity | None:
     """The living process of one launch of a run: for one that has not reported yet, of a dead scheduler."""
+    launched = (worker for argument, worker in living_workers() if argument == run_id)
+    return next((worker for worker in launched if worker.token == token), None)
+
+
+def living_workers() -> Iterator[tuple[str, ProcessIdentity]]:
+    """All processes that hold a launch token, each after the last argument of its command.
+
+    That is the id of its run, in whatever store, unless it is a process that a worker has started.
+    """
     for process in psutil.process_iter():
         try:
-            is_ours = process.cmdline()[-1:] == [run_id] and process.environ().get(TOKEN_VARIABLE) == token
+            token, command = process.environ().get(TOKEN_VARIABLE), process.cmdline()
         except psutil.Error:
             continue
-        if is_ours:
-            return identify(process.pid, token)
-    return None
+        worker = identify(process.pid, token) if token and command else None
+        if worker:
+            yield command[-1], worker
 
 
 def scheduler_log(settings: Settings) -> Path:

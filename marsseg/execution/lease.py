@@ -90,8 +90,9 @@ class SchedulerLease:
             return False
         if 0 <= now - self._renewed_at < self._ttl / 3:
             return True
-        self._renewed_at = now
-        if not self._store.renew_lease(SCHEDULER, self._owner, self._token, now, self._ttl):
+        if self._store.renew_lease(SCHEDULER, self._owner, self._token, now, self._ttl):
+            self._renewed_at = now  # not before: a renewal that the store refused is due again at once
+        else:
             self._token = None
         return self._token is not None
 

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 import psutil
 
 from marsseg.execution.cgroups import is_frozen
-from marsseg.identity import ProcessIdentity, created_at, is_alive, same_boot, started_with
+from marsseg.identity import TOKEN_VARIABLE, ProcessIdentity, created_at, is_alive, same_boot, started_with
 
-_POLL = 0.05
+_LOOKS, _BETWEEN_LOOKS = 20, 0.01
+"""Seconds between; a program is loaded within a few of them."""
 
 
 def is_suspended(identity: ProcessIdentity) -> bool:
@@ -46,45 +47,18 @@ def signal_group(identity: ProcessIdentity, signum: signal.Signals) -> bool:
 
 
 def end_orphans(identity: ProcessIdentity) -> int:
-    """Kill what a dead session leader left behind in its session; returns how many processes that were.
+    """Kill what a dead worker left behind in its session; returns how many processes that were.
 
-    The kernel does not hand out a pid while a session goes by its number, so members found while no
-    other process has the pid belong to the leader that `identity` names.
+    Ours are those that hold its launch token. The number of the session alone says nothing: once that is
+    empty another one may go by it, and a container that is restarted keeps the boot and counts anew.
     """
     if not same_boot(identity) or is_alive(identity) or _pid_taken(identity):
         return 0
-    members = list(_session_members(identity.pid))
+    members = list(_session_members(identity))
     for member in members:
         with contextlib.suppress(psutil.NoSuchProcess):
             member.kill()
     return len(members)
-
-
-def wait_until_gone(identity: ProcessIdentity, timeout: float) -> bool:
-    """Wait up to `timeout` seconds for the process to end (a zombie has); returns whether it did.
-
-    Looks instead of reaping, so that the exit code stays with whoever launched the process.
-    """
-    deadline = time.monotonic() + timeout
-    while is_alive(identity):
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(_POLL)
-    return True
-
-
-def terminate(identity: ProcessIdentity, grace: float) -> bool:
-    """End a process and its group: SIGTERM, up to `grace` seconds of patience, then SIGKILL.
-
-    Returns whether there was anything to end. A pid that belongs to another process by now is not touched.
-    """
-    if not signal_group(identity, signal.SIGTERM):
-        return end_orphans(identity) > 0
-    if not wait_until_gone(identity, grace):
-        signal_group(identity, signal.SIGKILL)
-        wait_until_gone(identity, grace)
-    end_orphans(identity)
-    return True
 
 
 def _pid_taken(identity: ProcessIdentity) -> bool:
@@ -95,10 +69,25 @@ def _pid_taken(identity: ProcessIdentity) -> bool:
         return False
 
 
-def _session_members(session: int) -> Iterator[psutil.Process]:
+def _session_members(leader: ProcessIdentity) -> Iterator[psutil.Process]:
+    """Living processes of the session that the leader made, and of its launch; none without a token."""
     for process in psutil.process_iter():
         try:
-            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
+            is_near = os.getsid(process.pid) == leader.pid and process.status() != psutil.STATUS_ZOMBIE
+            if is_near and leader.token and _token_of(process) == leader.token:
                 yield process
         except (psutil.Error, OSError):
             continue
+
+
+def _token_of(process: psutil.Process) -> str:
+    """The launch token that a process was started with, or "".
+
+    A process that is just becoming another program shows no environment for a moment; it is looked at again.
+    """
+    for _ in range(_LOOKS):
+        environment = process.environ()
+        if environment:
+            return environment.get(TOKEN_VARIABLE, "")
+        time.sleep(_BETWEEN_LOOKS)
+    return ""

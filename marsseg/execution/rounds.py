@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
+from functools import partial
 
 from marsseg.errors import MarsSegError, StateError, UnusableStoreError
 from marsseg.execution.clocks import AwakeClock, Deadlines, Unchanged
@@ -20,12 +21,13 @@ from marsseg.execution.launch import (
     find_worker,
     last_log_line,
     launch_worker,
+    living_workers,
 )
 from marsseg.execution.lease import SchedulerLease
 from marsseg.execution.memory import OomCounter
 from marsseg.execution.stopping import StopFlag
 from marsseg.execution.watch import Watch
-from marsseg.identity import identify
+from marsseg.identity import identify, is_alive
 from marsseg.settings import Settings
 from marsseg.store import RunStore
 from marsseg.store.records import ACTIVE, RunRecord, RunStatus
@@ -77,7 +79,10 @@ class Scheduler:
 
     def initialize(self, now: float) -> bool:
         """Become the scheduler of the store; False if another one is."""
-        return self._lease.acquire(now)
+        if not self._lease.acquire(now):
+            return False
+        self._leaving += self._find_leaving()
+        return True
 
     def tick(self, now: float) -> bool:
         """Do one round; False when this scheduler is done: another has taken over, or nothing is left to do.
@@ -104,18 +109,18 @@ class Scheduler:
             UnusableStoreError: the store is damaged or was moved; asking again would not help.
             MarsSegError: the store went on refusing.
         """
-        refused = 0.0
+        refused_at: float | None = None
         while not self._stop.is_set():
             try:
                 if not self.tick(time.time()):
                     return End.IDLE if self._is_done else End.REPLACED
-                refused = 0.0
+                refused_at = None  # what was refused has been written by now: each round tries it again
             except UnusableStoreError:
                 raise
             except MarsSegError as error:
                 logger.error("%s", error)
-                refused += self._deadlines.interval
-                if refused > self._deadlines.refusal:
+                refused_at = refused_at or time.monotonic()
+                if time.monotonic() - refused_at > self._deadlines.refusal:
                     raise
             time.sleep(self._deadlines.interval)
         return End.TOLD
@@ -147,7 +152,7 @@ class Scheduler:
                 self._bury(watch)
                 del active[run.id]
             else:
-                watch.enforce(run, awake, self._deadlines)
+                watch.enforce(run, awake, self._deadlines, partial(self._announce, watch))
         return active
 
     def _watch_of(self, run: RunRecord) -> Watch:
@@ -170,12 +175,22 @@ class Scheduler:
             self._pronounce(watch, watch.verdict)
         elif not watch.was_launched:
             status = self._store.release_claim(watch.run_id, watch.token, lease=self._lease.current)
-            logger.warning("run %s: claimed, but never launched; now %s", watch.run_id, status)
+            logger.warning("run %s: claimed, but no worker reported; now %s", watch.run_id, status)
         else:
             reason = watch.cause_of_end(last_log_line(self._settings, watch.run_id))
             if self._store.mark_lost(watch.run_id, watch.token, reason, lease=self._lease.current):
                 logger.warning("run %s: lost. %s", watch.run_id, reason)
         del self._watches[watch.run_id]
+
+    def _announce(self, watch: Watch, verdict: Verdict) -> bool:
+        """Put down why a worker is about to be ended; False if the run is not its any more."""
+        try:
+            self._store.note_overdue(watch.run_id, watch.token, verdict.notice, lease=self._lease.current)
+        except StateError:
+            self._lease.require()
+            return False
+        logger.warning("run %s: %s", watch.run_id, verdict.notice)
+        return True
 
     def _pronounce(self, watch: Watch, verdict: Verdict) -> None:
         """Speak the last word for a worker that we have ended."""
@@ -195,6 +210,17 @@ class Scheduler:
         if not epochs:
             return "No epoch was completed, so a resume begins anew."
         return f"It can be resumed from epoch {epochs[-1].epoch}."
+
+    def _find_leaving(self) -> Iterator[Watch]:
+        """Watches on workers that an earlier scheduler launched, and whose run is finished.
+
+        Starting from the processes keeps this quick however many runs have finished.
+        """
+        for run_id in {argument for argument, _ in living_workers()}:
+            run = self._store.find_by_id(run_id)
+            if run and run.status.is_finished and run.process and is_alive(run.process):
+                logger.info("run %s: finished, but its process %d has not left", run.id, run.process.pid)
+                yield Watch(run.id, run.process.token, run.process, self._lease.require)
 
     def _see_off(self, active: dict[str, RunRecord], awake: float) -> None:
         """Reap workers that have had their last word, and hurry those that do not leave."""
@@ -237,7 +263,7 @@ class Scheduler:
                 module=self._worker_module,
             )
         except OSError as error:
-            reason = f"The worker could not be launched ({error}). Mend that, then resume the run."
+            reason = f"The worker could not be launched ({error}). Mend that, then let the run go on."
             self._store.finish(run.id, token, RunStatus.FAILED, reason, lease=self._lease.current)
             logger.error("run %s: %s", run.id, reason)
             return

@@ -94,14 +94,22 @@ class Watch:
         if orphans:
             logger.warning("run %s: ended %d processes that its worker left behind", self.run_id, orphans)
 
-    def enforce(self, run: RunRecord, at: float, deadlines: Deadlines) -> None:
-        """Look at a living worker, and end one that is past a deadline; `at` is the awake clock."""
+    def enforce(
+        self, run: RunRecord, at: float, deadlines: Deadlines, announce: Callable[[Verdict], bool]
+    ) -> None:
+        """Look at a living worker, and end one that is past a deadline; `at` is the awake clock.
+
+        Args:
+            announce: hears why, before the first signal; False if the worker has had its last word by now.
+        """
         identity = self._identity
         if identity is None:
             return
         self._kills.look(identity.pid, at)
         standstill = self._observer.measure(run, at, deadlines, lambda: is_suspended(identity))
-        self.verdict = self.verdict or judge(run, standstill, deadlines)
+        if self.verdict is None:
+            verdict = judge(run, standstill, deadlines)
+            self.verdict = verdict if verdict and announce(verdict) else None
         if self.verdict:
             self._ending.step(at, deadlines.kill)
 

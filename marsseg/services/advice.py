@@ -41,12 +41,16 @@ def _said(*choices: tuple[bool, str]) -> list[str]:
 def _on_class_weights(loss: LossConfig, weights: Sequence[float], *, tells_terrain: bool) -> list[str]:
     mode, heaviest, reach = loss.class_weights.mode, max(weights), _reach_of_class_weights(loss)
     by_pixels = mode in {"inverse_frequency", "effective_number"}
+    heavy = f"{CLASS_NAMES[list(weights).index(heaviest)].capitalize()} would weigh {heaviest:.0f}"
     one_terrain = "With background as the target all terrain is one class"
     return _said(
         (
-            tells_terrain and heaviest > _HEAVY,
-            f"{CLASS_NAMES[list(weights).index(heaviest)].capitalize()} would weigh {heaviest:.0f} times an "
-            "average pixel; a cap of 10 to 20 keeps training stable.",
+            tells_terrain and by_pixels and heaviest > _HEAVY,
+            f"{heavy} times an average pixel; a cap of 10 to 20 keeps training stable.",
+        ),
+        (
+            tells_terrain and not by_pixels and heaviest > _HEAVY,
+            f"{heavy}; weights of 20 and less keep training stable.",
         ),
         (
             tells_terrain and mode != "manual" and loss.class_weights.background > 0,

@@ -15,6 +15,7 @@ from marsseg.config.describe import FIELDS, format_value
 from marsseg.errors import NotFoundError
 from marsseg.services.leaderboard import Leaderboard, LeaderboardRow
 from marsseg.services.pooling import FoldState
+from marsseg.services.unknowns import none_if_unknown
 
 BoardFormat = Literal["json", "csv", "md", "latex"]
 _FORMULA = re.compile(r"[=@\t\r]|[+-](?=\d|.*[|!(='\"])")
@@ -150,17 +151,17 @@ def _document(rank: int, row: LeaderboardRow, toggles: tuple[str, ...]) -> dict[
         "folds": row.folds and _folds(row.folds),
         "is_baseline": row.is_baseline,
         "stopped_early": row.is_partial,
-        "mean_iou": _plain(row.score),
-        "sd": _plain(row.sd),
-        "class_iou": [_plain(iou) for iou in row.class_iou],
+        "mean_iou": none_if_unknown(row.score),
+        "sd": none_if_unknown(row.sd),
+        "class_iou": [none_if_unknown(iou) for iou in row.class_iou],
         "delta": delta
         and {
-            **{name: _plain(getattr(delta, name)) for name in ("value", "low", "high")},
+            **{name: none_if_unknown(getattr(delta, name)) for name in ("value", "low", "high")},
             "shared_tiles": delta.shared_tiles,
         },
         "toggles": {path: row.values.get(path) for path in toggles},
         "parameters": row.parameters,
-        "seconds": _plain(row.seconds),
+        "seconds": none_if_unknown(row.seconds),
     }
 
 
@@ -172,10 +173,6 @@ def _folds(folds: FoldState) -> dict[str, Any]:
         "seeds": folds.seeds,
         "complete": folds.is_complete,
     }
-
-
-def _plain(value: float | None) -> float | None:
-    return None if value is None or math.isnan(value) else value
 
 
 def _markdown(board: Leaderboard) -> str:

@@ -21,7 +21,7 @@ from marsseg.store.inventory import Inventory, KnownRun
 _RUN_ID = re.compile(r"r-[0-9a-z]{8}")
 _TEMPORARY_COPY = re.compile(r"\..+\.\d+\.tmp")
 _TEMPORARY = re.compile(r"\..+\.tmp|\.tmp\..+")
-"""What workers call files that are not whole yet. A home may hold more than ours: there only copies count."""
+"""What workers call what is not whole yet. A home may hold more than ours: there only copies count."""
 _OLD_SECONDS = 24 * 3600
 """Whoever writes a file under a temporary name takes minutes; after a day nobody does any more."""
 
@@ -153,10 +153,10 @@ def _strays(settings: Settings, known: Inventory, folders: list[Path]) -> Iterat
     unknown = (p for p in folders if p.name not in ids and _is_past(last_change(p)))
     for path in (*unknown, *list_stale(settings.datasets_dir)):
         yield Stray(path, _bytes(path))
-    copies = (p for p in _entries(settings.home) if _TEMPORARY_COPY.fullmatch(p.name))
+    copies = (p for p in _entries(settings.home) if _TEMPORARY_COPY.fullmatch(p.name) and p.is_file())
     inside = (p for folder in folders if folder.name in ids for p in folder.rglob(".*"))
     for path in (*copies, *(p for p in inside if _TEMPORARY.fullmatch(p.name))):
-        if path.is_file() and _is_past(path.lstat().st_mtime):
+        if (path.is_file() or _is_folder(path)) and _is_past(last_change(path)):
             yield Stray(path, _bytes(path))
 
 

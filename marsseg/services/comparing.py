@@ -90,8 +90,7 @@ class RunGroup:
 
     def class_iou(self, lens: Lens) -> tuple[float, ...]:
         """Five means over repeats, NaN where a class does not count or is not known."""
-        means = mean_of_known(class_iou(np.stack(self.totals), lens), axis=0)
-        return tuple(means.tolist()) if self.knows_terrain else (float(means[0]), *[math.nan] * 4)
+        return known_iou(self.config, mean_of_known(class_iou(np.stack(self.totals), lens), axis=0))
 
 
 def _split_values(data: DataConfig) -> tuple[Any, ...]:
@@ -102,6 +101,12 @@ def _split_values(data: DataConfig) -> tuple[Any, ...]:
 def score_of(config: RunConfig, total: np.ndarray, lens: Lens) -> float:
     """Mean IoU of a (5, 5) confusion matrix; NaN where nothing counts, or the network knows no terrain."""
     return mean_iou(total, lens) if config.data.tells_terrain else math.nan
+
+
+def known_iou(config: RunConfig, ious: np.ndarray) -> tuple[float, ...]:
+    """Five IoUs, NaN for the terrain classes where the network knows no terrain."""
+    background, *terrain = ious.tolist()
+    return background, *(terrain if config.data.tells_terrain else [math.nan] * 4)
 
 
 FindById = Callable[[str], RunRecord | None]

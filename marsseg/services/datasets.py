@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from marsseg.data.importing import ImportedDataset
 
 Progress = Callable[[float, str], None]
+UPLOAD_OF = "upload of "
+"""How the source of a dataset begins that came through the page; the file's own name follows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,7 @@ import tempfile
 from pathlib import Path
 
 from marsseg.services.datasets import AddedDataset, Progress, add_dataset
-from marsseg.services.lab import DEMO_DATASET, Lab
-
-_SOURCE = "built-in procedural terrain"
+from marsseg.services.lab import DEMO_DATASET, DEMO_SOURCE, Lab
 
 
 def add_demo(lab: Lab, progress: Progress | None = None) -> AddedDataset:
@@ -19,5 +17,5 @@ def add_demo(lab: Lab, progress: Progress | None = None) -> AddedDataset:
         path = Path(folder) / "demo.npz"
         write_demo_dataset(path)
         return add_dataset(
-            lab, path, name=DEMO_DATASET, frame_size=DEMO_FRAME_SIZE, progress=progress, source=_SOURCE
+            lab, path, name=DEMO_DATASET, frame_size=DEMO_FRAME_SIZE, progress=progress, source=DEMO_SOURCE
         )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from typing import Any
 
-from marsseg.metrics import DECODINGS, LENSES, SPLITS, class_iou, mean_iou
+from marsseg.metrics import DECODINGS, LENSES, SPLITS, class_iou
+from marsseg.services.comparing import known_iou, score_of
 from marsseg.services.datasets import dataset_report
 from marsseg.services.lab import Lab
 from marsseg.services.runs import get_run
+from marsseg.services.unknowns import none_if_unknown
 from marsseg.store.records import EpochRecord, RunRecord
 
 _ALL_EVENTS = 100_000
@@ -75,7 +76,7 @@ def run_document(lab: Lab, run_id: str) -> dict[str, Any]:
         "silent_seconds": run.silence(time.time()),
         "train_seconds": run.train_seconds,
         "epochs": [_epoch(epoch) for epoch in lab.store.list_epochs(run.id)],
-        "scores": _scores(lab, run.id),
+        "scores": _scores(lab, run),
         "provenance": dict(run.provenance),
         "notes": run.notes,
         "launches": run.launches,
@@ -95,30 +96,28 @@ def timeline(lab: Lab, run_id: str) -> list[dict[str, Any]]:
 def _epoch(epoch: EpochRecord) -> dict[str, Any]:
     return {
         "epoch": epoch.epoch,
-        "loss": _plain(epoch.loss),
-        "val_loss": _plain(epoch.val_loss),
-        "val_terrain_miou": _plain(epoch.val_terrain_miou),
-        "val_class_iou": [_plain(iou) for iou in epoch.val_class_iou],
+        "loss": none_if_unknown(epoch.loss),
+        "val_loss": none_if_unknown(epoch.val_loss),
+        "val_terrain_miou": none_if_unknown(epoch.val_terrain_miou),
+        "val_class_iou": [none_if_unknown(iou) for iou in epoch.val_class_iou],
         "learning_rate": epoch.learning_rate,
         "seconds": epoch.seconds,
         "images_per_second": epoch.images_per_second,
     }
 
 
-def _scores(lab: Lab, run_id: str) -> dict[str, Any]:
-    """Scores by split, lens and decoding; a split without an evaluation is left out."""
+def _scores(lab: Lab, run: RunRecord) -> dict[str, Any]:
+    """Scores by split, lens and decoding, as boards have them; a split without an evaluation is left out."""
     scores: dict[str, Any] = {}
     for split in SPLITS:
         for decoding in DECODINGS:
-            for record in lab.store.list_evaluations([run_id], split, decoding):
+            for record in lab.store.list_evaluations([run.id], split, decoding):
                 total = record.confusions.sum(axis=0)
                 for lens in LENSES:
                     scores.setdefault(split, {}).setdefault(lens, {})[decoding] = {
-                        "mean_iou": _plain(mean_iou(total, lens)),
-                        "class_iou": [_plain(float(iou)) for iou in class_iou(total, lens)],
+                        "mean_iou": none_if_unknown(score_of(run.config, total, lens)),
+                        "class_iou": [
+                            none_if_unknown(iou) for iou in known_iou(run.config, class_iou(total, lens))
+                        ],
                     }
     return scores
-
-
-def _plain(value: float) -> float | None:
-    return None if math.isnan(value) else value

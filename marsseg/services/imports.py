@@ -18,7 +18,7 @@ from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from marsseg.errors import DatasetError, MarsSegError
-from marsseg.services.datasets import AddedDataset, Progress, add_dataset, unused_name
+from marsseg.services.datasets import UPLOAD_OF, AddedDataset, Progress, add_dataset, unused_name
 from marsseg.services.lab import Lab
 
 logger = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def start_upload(
     def work(report: Progress) -> AddedDataset:
         try:
             final = name or unused_name(lab, PurePath(label).stem)
-            source = f"upload of {label}"
+            source = UPLOAD_OF + label
             return add_dataset(lab, path, name=final, frame_size=frame_size, progress=report, source=source)
         finally:
             shutil.rmtree(path.parent, ignore_errors=True)

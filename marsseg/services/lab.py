@@ -13,7 +13,8 @@ from marsseg.settings import Settings, load_settings
 from marsseg.store.records import ACTIVE, RunStatus
 from marsseg.store.store import RunStore
 
-DEMO_DATASET = "demo"
+DEMO_DATASET, DEMO_SOURCE = "demo", "built-in procedural terrain"
+"""What the demo dataset is called unless renamed, and where it says it comes from."""
 
 logger = logging.getLogger(__name__)
 

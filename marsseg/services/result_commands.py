@@ -10,7 +10,8 @@ from marsseg.config import RunConfig
 from marsseg.config.run import MAX_REPEATS
 from marsseg.errors import ConfigError
 from marsseg.presets import PRESETS
-from marsseg.services.lab import DEMO_DATASET
+from marsseg.services.datasets import UPLOAD_OF
+from marsseg.services.lab import DEMO_DATASET, DEMO_SOURCE
 from marsseg.services.ladder import changes
 from marsseg.services.reproducing import training_command
 from marsseg.services.result_gaps import assignments, command, further_name, spans, stages_command
@@ -75,9 +76,15 @@ def _results_command(study: str, out: str, asked: Sequence[str | None]) -> str:
 
 
 def _dataset_commands(results: StudyResults) -> Iterator[str]:
+    """What brings the dataset into an empty home, which draws the demo by itself."""
     dataset = results.dataset
-    if dataset.name != DEMO_DATASET:
-        yield command("datasets", "add", PurePath(dataset.source).name, "--name", dataset.name)
+    if dataset.source != DEMO_SOURCE:
+        file = PurePath(dataset.source.removeprefix(UPLOAD_OF)).name
+        frame_size = dataset.meta["frame_size"]
+        known = ["--frame-size", str(frame_size[0])] if frame_size else []
+        yield command("datasets", "add", file, "--name", dataset.name, *known)
+    elif dataset.name != DEMO_DATASET:
+        yield command("datasets", "rename", DEMO_DATASET, dataset.name)
 
 
 def _plan_commands(results: StudyResults) -> Iterator[str]:

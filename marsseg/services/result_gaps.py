@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from marsseg.config import RunConfig
-from marsseg.presets import PRESETS
+from marsseg.presets import PRESETS, Preset
 from marsseg.services.ladder import changes
 from marsseg.services.result_rows import ResultRow
 from marsseg.services.results import StudyResults
@@ -37,15 +37,22 @@ def find_gaps(results: StudyResults) -> list[Gap]:
         gaps += [gap for row in results.rows for gap in _seeds_of_row(results, row)]
     for preset in results.missing_rungs:
         sentence = f"{preset.title} was not trained."
-        gaps.append(Gap(sentence, preset_command(results, preset.key)))
+        gaps.append(Gap(sentence, preset_command(results, preset, results.beside)))
     return gaps + list(_of_duel(results))
 
 
-def preset_command(results: StudyResults, preset: str, first_seed: int = 0, seeds: int = ENOUGH_SEEDS) -> str:
-    """Trains a preset at the study's budget with some seeds."""
-    shared = dict(results.rungs.shared) if results.rungs else {}
-    folds = shared.pop("data.folds", 0)
-    words = ["--preset", preset, "--dataset", results.dataset.name, *assignments(shared)]
+def preset_command(
+    results: StudyResults,
+    preset: Preset,
+    values: Mapping[str, Any],
+    first_seed: int = 0,
+    seeds: int = ENOUGH_SEEDS,
+) -> str:
+    """Trains a preset with these values in place of its own, and with some seeds."""
+    before = preset.config.flat()
+    own = {path: value for path, value in values.items() if value != before[path]}
+    folds = own.pop("data.folds", 0)
+    words = ["--preset", preset.key, "--dataset", results.dataset.name, *assignments(own)]
     if seeds == 1 and not folds:
         return command("train", *words, "--seed", str(first_seed))
     words += assignments({"train.seed": first_seed} if first_seed else {})
@@ -84,10 +91,14 @@ def _seeds_of_stages(results: StudyResults) -> Iterator[Gap]:
 
 
 def _seeds_of_row(results: StudyResults, row: ResultRow) -> Iterator[Gap]:
-    """One gap for seeds in a row where a preset is there to start from, else one for each."""
-    for first, last in spans(_missing_seeds(row)):
+    """One gap for seeds in a row where a preset is there to start from, else one for each.
+
+    Combinations have none: what repeats them is other members.
+    """
+    for first, last in spans([] if row.config.combine.is_on else _missing_seeds(row)):
         if row.preset is not None:
-            line = preset_command(results, row.preset.key, first, last - first + 1)
+            own = changes(row.config, row.preset.config)
+            line = preset_command(results, row.preset, own, first, last - first + 1)
             yield Gap(f"{row.name} lacks {_seed_words(first, last)}.", line)
             continue
         example = (*row.runs, *row.unfinished)[0]
@@ -137,10 +148,10 @@ def _of_duel(results: StudyResults) -> Iterator[Gap]:
     duel = results.duel
     for name, side in zip(duel.names, (duel.ours, duel.theirs), strict=True) if duel else ():
         if side is None:
-            title = PRESETS[name].title
+            preset = PRESETS[name]
             yield Gap(
-                f"{title} ({name}) was not trained on {results.dataset.name}.",
-                preset_command(results, name),
+                f"{preset.title} ({name}) was not trained on {results.dataset.name}.",
+                preset_command(results, preset, results.beside),
             )
         elif side not in results.rows:
             yield from _seeds_of_row(results, side)

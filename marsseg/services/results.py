@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from marsseg.config import RunConfig
 from marsseg.errors import NotFoundError
 from marsseg.metrics import SPLITS
 from marsseg.presets import LADDER, Preset
@@ -14,6 +16,11 @@ from marsseg.services.ladder import Rungs, find_rungs
 from marsseg.services.result_rows import DECODING_OF, HEADLINE, Comparison, ResultRow, RowReader
 from marsseg.services.splits import SplitPart, split_of_run
 from marsseg.store.records import DatasetRecord, RunRecord, StudyRecord
+
+_LENGTH_AND_SPLIT = (
+    "train.epochs",
+    *(f"data.{name}" for name in ("validation_fraction", "test_fraction", "split_seed", "folds")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,11 @@ class StudyResults:
     steps: tuple[Comparison, ...]
     upside_down: tuple[Comparison, ...]
     duel: Duel | None
+
+    @property
+    def beside(self) -> Mapping[str, Any]:
+        """Values by path with which a preset that is trained later can stand beside the rows."""
+        return _beside(self.rungs, self.study.baseline)
 
     @property
     def has_stages(self) -> bool:
@@ -109,7 +121,7 @@ def study_results(
         rows=tuple(rows),
         steps=tuple(_steps(reader, rows, rungs)),
         upside_down=tuple(_upside_down(reader, rows)) if rungs else (),
-        duel=None if against is None else _duel(reader, rows, rungs, (candidate, against)),
+        duel=None if against is None else _duel(reader, rows, rungs, (candidate, against), record.baseline),
     )
 
 
@@ -151,10 +163,20 @@ def _upside_down(reader: RowReader, rows: Sequence[ResultRow]) -> list[Compariso
     ]
 
 
+def _beside(rungs: Rungs | None, baseline: RunConfig) -> Mapping[str, Any]:
+    """What the rows of a ladder share; of other rows, how long they are trained and how tiles are split."""
+    values = baseline.flat()
+    return rungs.shared if rungs else {path: values[path] for path in _LENGTH_AND_SPLIT}
+
+
 def _duel(
-    reader: RowReader, rows: Sequence[ResultRow], rungs: Rungs | None, asked: tuple[str | None, str]
+    reader: RowReader,
+    rows: Sequence[ResultRow],
+    rungs: Rungs | None,
+    asked: tuple[str | None, str],
+    baseline: RunConfig,
 ) -> Duel:
-    shared = rungs.shared if rungs else {}
+    shared = _beside(rungs, baseline)
     usual = rows[-1] if rungs else rows[0]
     ours = usual if asked[0] is None else reader.find(asked[0], rows, shared)
     theirs = reader.find(asked[1], rows, shared)

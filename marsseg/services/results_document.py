@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from marsseg.metrics import LENSES, SPLITS
 from marsseg.services.result_gaps import find_gaps
 from marsseg.services.result_rows import Comparison, ResultRow
 from marsseg.services.results import StudyResults
+from marsseg.services.unknowns import none_if_unknown
 
 
 def results_document(results: StudyResults) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def _row(row: ResultRow) -> dict[str, Any]:
         "parameters": row.parameters,
         "seconds": list(row.seconds),
         "scores": {
-            split: {lens: [_plain(score) for score in row.scores(lens, split)] for lens in LENSES}
+            split: {lens: [none_if_unknown(score) for score in row.scores(lens, split)] for lens in LENSES}
             for split in SPLITS
         },
     }
@@ -50,12 +50,8 @@ def _comparison(pair: Comparison) -> dict[str, Any]:
         "theirs": pair.theirs.name,
         "lens": pair.lens,
         "split": pair.split,
-        "delta": delta and _plain(delta.value),
-        "over_images": delta and [_plain(delta.low), _plain(delta.high)],
+        "delta": delta and none_if_unknown(delta.value),
+        "over_images": delta and [none_if_unknown(delta.low), none_if_unknown(delta.high)],
         "over_seeds": pair.seeds and list(pair.seeds),
         "beyond_noise": pair.is_beyond_noise,
     }
-
-
-def _plain(value: float | None) -> float | None:
-    return None if value is None or math.isnan(value) else value

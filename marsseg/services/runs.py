@@ -267,5 +267,6 @@ def no_network(run: RunRecord, remedy: str) -> str:
     if run.status.ended_well:
         again = "resume" if run.status.is_resumable else "extend"
         go_on = "combine its runs anew" if run.config.combine.is_on else f"{again} it, or train it again,"
-        return f"{whose} lost its network model.onnx; {go_on} to have one."
+        its = "lost its" if run.status is RunStatus.COMPLETED else "no"  # a stop may leave the export out
+        return f"{whose} {its} network model.onnx; {go_on} to have one."
     return f"{whose} no exported network: it is {run.status}. {remedy}"

@@ -49,12 +49,19 @@ class StorePart:
         session.add(EventRow(at=self._clock(), kind=kind, message=storable(message), run_id=run_id))
 
     def _end(self, session: Session, row: RunRow, status: RunStatus, reason: str) -> None:
-        """Put down how a run ended, and why.
+        """Put down how a run ended, and why; an extension that no worker began leaves it completed as before.
 
         Raises:
             StateError: a run in this state cannot end so.
         """
         require_transition(row.id, row.status, status)
+        if row.before_extension:
+            for name, value in row.before_extension.items():
+                setattr(row, name, value)
+            row.status, row.before_extension = RunStatus.COMPLETED, None
+            why = f"Not extended after all; it is as before. {reason}"
+            self._add_event(session, RunStatus.COMPLETED, why, row.id)
+            return
         row.status, row.reason, row.finished_at = status, storable(reason), self._clock()
         self._add_event(session, status, reason or f"The run is {status}.", row.id)
 

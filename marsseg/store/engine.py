@@ -251,9 +251,8 @@ def _parse_url(url: str | URL) -> URL:
     backend = parsed.get_backend_name()
     if backend not in {"sqlite", "postgresql"}:
         raise StoreError(f"Databases of kind {backend!r} are not supported; use SQLite or PostgreSQL.")
-    if backend == "sqlite" and (
-        parsed.database in {None, "", ":memory:"} or parsed.query.get("mode") == "memory"
-    ):
+    named = (parsed.database or "").removeprefix("file:")
+    if backend == "sqlite" and (named in {"", ":memory:"} or parsed.query.get("mode") == "memory"):
         raise StoreError(
             "The database must be a file, because other processes write to it too; "
             "write sqlite:////path/runs.db."

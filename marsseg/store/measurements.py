@@ -47,6 +47,12 @@ class Measurements(StorePart):
             tiles = counted(len(record.rows), f"{record.split} tile")
             self._add_event(session, "evaluated", f"Scored on {tiles} ({record.decoding}).", record.run_id)
 
+    def list_scored_splits(self, run_id: str) -> list[str]:
+        """The splits that a run has scores on, in alphabetical order."""
+        splits = select(EvaluationRow.split).where(EvaluationRow.run_id == run_id).distinct()
+        with self._database.read() as session:
+            return list(session.scalars(splits.order_by(EvaluationRow.split)))
+
     def list_evaluations(self, run_ids: Sequence[str], split: str, decoding: str) -> list[EvaluationRecord]:
         """The per-image matrices of some runs, in the order of `run_ids`; runs without any are left out.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from sqlalchemy import Select, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
@@ -18,6 +18,14 @@ from marsseg.store.transitions import refusal
 from marsseg.store.worker import get_current
 
 Direction = Literal["up", "down", "top"]
+
+BEFORE_AN_ATTEMPT: Mapping[str, Any] = {
+    **dict.fromkeys(("started_at", "finished_at", "heartbeat_at", "progress_at", "progress")),
+    **dict.fromkeys(("token", "pid", "process_created_at", "boot_id", "gpu")),
+    **dict.fromkeys(("stop_requested", "stop_now"), False),
+    "reason": "",
+}
+"""What an attempt leaves in the row of a run, as it was before the attempt."""
 
 _PAUSE = "queue paused"
 _NOT_WAITING = ("is not waiting in the queue", "only a waiting run has a place and a priority in it")
@@ -60,7 +68,7 @@ class RunQueue(StorePart):
                 return
             moved.priority = rows[new].priority
             rows.insert(new, rows.pop(old))
-            for position, row in enumerate(rows, start=1):
+            for position, row in enumerate(rows, start=_behind(session, RunStatus.STARTING)):
                 row.position = position
             self._add_event(
                 session, "moved", f"Moved to place {new + 1} of {len(rows)} in the queue.", run_id
@@ -137,10 +145,10 @@ class RunQueue(StorePart):
             return get_record(session, run_id), token
 
     def release_claim(self, run_id: str, token: str, *, lease: LeaseRecord | None = None) -> RunStatus:
-        """Take a claim back whose worker was never launched: starting → queued, in its old place.
+        """Take a claim back whose worker is gone and never reported: starting → queued, in its old place.
 
-        One that was asked to stop meanwhile is stopped. Should a worker of that claim turn up after all, its
-        token is of no use any more.
+        It keeps the threads of its first claim. One that was asked to stop meanwhile is stopped. Should a
+        worker of that claim turn up after all, its token is of no use any more.
 
         Args:
             lease: only while this lease is still current.
@@ -160,11 +168,10 @@ class RunQueue(StorePart):
                 return row.status
             row.launches -= 1
             if row.stop_requested:
-                self._end(session, row, RunStatus.STOPPED, "Stopped before its worker was launched.")
+                self._end(session, row, RunStatus.STOPPED, "Stopped before its worker had reported.")
                 return row.status
             clear_attempt(row)
-            row.threads = row.threads if row.launches else None
-            message = "The scheduler ended before it could launch the worker; the run waits in its old place."
+            message = "The scheduler ended before its worker had reported; the run waits in its old place."
             self._add_event(session, row.status, message, run_id)
             return row.status
 
@@ -194,15 +201,18 @@ class RunQueue(StorePart):
 
 def clear_attempt(row: RunRow) -> None:
     """Into the queue, without a trace of the attempt before."""
-    row.status, row.reason = RunStatus.QUEUED, ""
-    row.started_at = row.finished_at = row.heartbeat_at = row.progress_at = None
-    row.stop_requested = row.stop_now = False
-    row.progress = row.token = row.pid = row.process_created_at = row.boot_id = row.gpu = None
+    row.status = RunStatus.QUEUED
+    for name, value in BEFORE_AN_ATTEMPT.items():
+        setattr(row, name, value)
 
 
 def next_position(session: Session) -> int:
-    """The place behind all that are queued."""
-    last = session.scalar(select(func.max(RunRow.position)).where(RunRow.status == RunStatus.QUEUED))
+    """The place behind all that are queued, or may be again, as their worker has not reported yet."""
+    return _behind(session, RunStatus.QUEUED, RunStatus.STARTING)
+
+
+def _behind(session: Session, *statuses: RunStatus) -> int:
+    last = session.scalar(select(func.max(RunRow.position)).where(RunRow.status.in_(statuses)))
     return 1 if last is None else last + 1
 
 

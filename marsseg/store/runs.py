@@ -19,16 +19,13 @@ from marsseg.store.base import (
     select_runs,
 )
 from marsseg.store.converters import plain
-from marsseg.store.queue import clear_attempt, next_position
+from marsseg.store.queue import BEFORE_AN_ATTEMPT, clear_attempt, next_position
 from marsseg.store.records import NewRun, RunRecord, RunStatus, tiles_identity
 from marsseg.store.tables import DatasetRow, EpochRow, NeedRow, RunRow, StudyRow
 from marsseg.store.texts import new_run_id, require_wishes, storable, tidy_name, tidy_notes, tidy_tags
 from marsseg.store.transitions import refusal
 
-_CHANGED_BY_EXTENSION = (
-    *("config", "fingerprint", "reason", "archived"),
-    *("started_at", "finished_at", "heartbeat_at"),
-)
+_CHANGED_BY_EXTENSION = ("config", "fingerprint", "archived", *BEFORE_AN_ATTEMPT)
 
 
 class RunTable(StorePart):
@@ -145,9 +142,10 @@ class RunTable(StorePart):
             row = get_row(session, run_id)
             if name != row.name:
                 self._add_event(session, "renamed", f"Renamed from “{row.name}” to “{name}”.", run_id)
-                row.name = name
-                config = RunConfig.model_validate_json(row.config)
-                row.config = config.with_values({"name": name}).model_dump_json()
+                row.name, row.config = name, _renamed(row.config, name)
+                if row.before_extension:
+                    config = _renamed(row.before_extension["config"], name)
+                    row.before_extension = {**row.before_extension, "config": config}
             return get_record(session, run_id)
 
     def request_stop(self, run_id: str, *, now: bool = False) -> RunRecord:
@@ -166,7 +164,7 @@ class RunTable(StorePart):
         with self._database.write() as session:
             row = get_row(session, run_id)
             if row.status is RunStatus.QUEUED:
-                self._cancel(session, row)
+                self._end(session, row, RunStatus.STOPPED, "Cancelled before it started.")
             elif row.status.is_finished:
                 raise refusal(run_id, row.status, "has nothing to stop", "it has ended already")
             elif not row.stop_requested or (now and not row.stop_now):
@@ -196,7 +194,8 @@ class RunTable(StorePart):
         """Queue a completed run again to train `epochs` more, from its last checkpoint.
 
         Its configuration, and so its fingerprint, becomes that of a run of so many epochs in all. One that
-        stopped early is allowed to be patient for all of them.
+        stopped early is allowed to be patient for all of them. Should it end before a worker has reported, it
+        is completed again, as it was.
 
         Raises:
             NotFoundError: there is no such run.
@@ -243,19 +242,14 @@ class RunTable(StorePart):
                 session.delete(row)
                 self._add_event(session, "deleted", f"Run “{row.name}” ({run_id}) deleted.")
 
-    def _cancel(self, session: Session, row: RunRow) -> None:
-        if row.before_extension:
-            for name, value in row.before_extension.items():
-                setattr(row, name, value)
-            row.status, row.before_extension = RunStatus.COMPLETED, None
-            self._add_event(session, RunStatus.COMPLETED, "Not extended after all; it is as before.", row.id)
-            return
-        self._end(session, row, RunStatus.STOPPED, "Cancelled before it started.")
-
 
 def _until_it_can_be_extended(status: RunStatus) -> str:
     first = "resume it and let it end" if status.is_resumable else "let it end"
     return f"{first}, because only a completed run has an end to go on from"
+
+
+def _renamed(config: str, name: str) -> str:
+    return RunConfig.model_validate_json(config).with_values({"name": name}).model_dump_json()
 
 
 def _state(row: RunRow) -> str:

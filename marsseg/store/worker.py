@@ -14,7 +14,8 @@ from marsseg.store.base import StorePart, get_row
 from marsseg.store.converters import epoch_row, plain, progress_json
 from marsseg.store.leases import require_lease
 from marsseg.store.records import ACTIVE, EpochRecord, LeaseRecord, Progress, RunStatus
-from marsseg.store.tables import EpochRow, RunRow
+from marsseg.store.tables import EpochRow, EvaluationRow, RunRow
+from marsseg.store.texts import storable
 from marsseg.store.transitions import refusal
 
 _LAST_WORDS = frozenset({RunStatus.COMPLETED, RunStatus.STOPPED, RunStatus.FAILED})
@@ -81,30 +82,58 @@ class WorkerDesk(StorePart):
             if given:
                 _update_current(session, run_id, token, **given)
 
-    def add_epoch(self, run_id: str, token: str, epoch: EpochRecord) -> None:
-        """Record an epoch; one that is there already is replaced, as a resumed run repeats some."""
+    def add_epoch(self, run_id: str, token: str, epoch: EpochRecord, *, is_best: bool = False) -> None:
+        """Record an epoch; one that is there already is replaced, as a resumed run repeats some.
+
+        Args:
+            is_best: its weights are the run's from now on: scores of any others are forgotten.
+        """
         with self._database.write() as session:
             row = get_current(session, run_id, token)
             session.merge(epoch_row(run_id, epoch))
             session.flush()
             row.train_seconds = _sum_seconds(session, run_id)
+            if is_best:
+                row.best_epoch = int(epoch.epoch)
+                self._forget_scores(session, run_id, f"epoch {epoch.epoch} is better")
 
-    def go_on_after(self, run_id: str, token: str, epoch: int, message: str) -> int:
-        """Forget all later epochs, as they are trained again; returns how many that were.
+    def go_on_after(self, run_id: str, token: str, epoch: int, message: str, *, best_epoch: int) -> bool:
+        """Forget all later epochs, as they are trained again, and scores of any but the best one by then.
 
         Args:
             epoch: the epoch whose checkpoint the run goes on from; 0 to begin anew.
-            message: a sentence for the timeline.
+            message: a sentence for the timeline; empty for nothing to tell.
+            best_epoch: the best one by then; 0 to begin anew.
+
+        Returns:
+            Whether the run has scores, which are those of its best epoch.
         """
         with self._database.write() as session:
             row = get_current(session, run_id, token)
             later = delete(EpochRow).where(EpochRow.run_id == run_id, EpochRow.epoch > epoch)
-            forgotten: int = session.connection().execute(later).rowcount
+            session.connection().execute(later)
             row.train_seconds = _sum_seconds(session, run_id)
-            if row.best_epoch is not None and row.best_epoch > epoch:
-                row.best_epoch = None
-            self._add_event(session, "resumed", message, run_id)
-            return forgotten
+            if message:
+                self._add_event(session, "resumed", message, run_id)
+            if not best_epoch or row.best_epoch != best_epoch:
+                now = f"epoch {best_epoch} is the best now" if best_epoch else "the run begins anew"
+                self._forget_scores(session, run_id, now)
+            row.best_epoch = int(best_epoch) or None
+            scores = select(EvaluationRow.split).where(EvaluationRow.run_id == run_id).limit(1)
+            return session.scalar(scores) is not None
+
+    def note_overdue(self, run_id: str, token: str, cause: str, *, lease: LeaseRecord | None = None) -> None:
+        """Put down why a scheduler is about to end the worker, which may still have the last word.
+
+        Args:
+            cause: a sentence for the timeline, and to stand behind that last word.
+            lease: only while this lease is still current.
+        """
+        with self._database.write() as session:
+            if lease is not None:
+                require_lease(session, lease)
+            get_current(session, run_id, token).reason = storable(cause)
+            self._add_event(session, "overdue", cause, run_id)
 
     def finish(
         self,
@@ -129,7 +158,8 @@ class WorkerDesk(StorePart):
             row = get_current(session, run_id, token)
             if best_epoch is not None:
                 row.best_epoch = int(best_epoch)
-            self._end(session, row, status, reason)
+            word = _with_cause(row, reason) if lease is None else reason
+            self._end(session, row, status, word)
 
     def mark_lost(self, run_id: str, token: str, reason: str, *, lease: LeaseRecord | None = None) -> bool:
         """Record that a run vanished without a last word; without effect, False, on a finished one."""
@@ -139,8 +169,15 @@ class WorkerDesk(StorePart):
             row = get_row(session, run_id)
             if row.status.is_finished:
                 return False
-            self._end(session, get_current(session, run_id, token), RunStatus.LOST, reason)
+            row = get_current(session, run_id, token)
+            self._end(session, row, RunStatus.LOST, _with_cause(row, reason))
             return True
+
+    def _forget_scores(self, session: Session, run_id: str, why: str) -> None:
+        """Drop what was measured of weights that are the run's no more."""
+        gone = delete(EvaluationRow).where(EvaluationRow.run_id == run_id)
+        if session.connection().execute(gone).rowcount:
+            self._add_event(session, "forgotten", f"Its scores do not count any more: {why}.", run_id)
 
     def _note_ending(self, session: Session, run_id: str, ending: str) -> None:
         row = get_row(session, run_id)
@@ -162,6 +199,11 @@ def get_current(session: Session, run_id: str, token: str) -> RunRow:
     if not row.status.is_active:
         raise refusal(run_id, row.status, "takes no more reports from its worker")
     return row
+
+
+def _with_cause(row: RunRow, word: str) -> str:
+    """A last word, and behind it why a scheduler had told the worker to end, if one had."""
+    return f"{word.rstrip('.')}. {row.reason}" if row.reason else word
 
 
 def _sum_seconds(session: Session, run_id: str) -> float | None:

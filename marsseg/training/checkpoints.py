@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import struct
 import zipfile
@@ -23,11 +24,15 @@ if TYPE_CHECKING:
 KEPT = 2
 STATE_KEY = "state"
 
-_UNREADABLE = (
-    *(OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError),
+_DAMAGE = (
+    *(ValueError, KeyError, TypeError, EOFError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error, struct.error),
 )
 """What NumPy, zipfile and JSON raise on files that were cut short or changed."""
+_GONE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+"""Nothing will be read at that place however often one tries."""
+_DAMAGE_TOLD_BY_THE_SYSTEM = {None, errno.EINVAL}
+"""Numbers of OSErrors about the content: an archive that was changed names places before its beginning."""
 
 
 class CheckpointError(MarsSegError):
@@ -137,17 +142,24 @@ class Checkpoints:
 
         Raises:
             UnreadableError: it is gone, cut short or changed, or there was none.
+            CheckpointError: the disk does not give it now; it may be whole.
         """
         name = self._recorded.get(epoch)
         if not name:
             raise UnreadableError(f"Epoch {epoch} has no checkpoint")
         try:
             return _read(self.folder / name)
-        except FileNotFoundError as error:
+        except _GONE as error:
             raise UnreadableError(f"Checkpoint {name} is gone") from error
-        except _UNREADABLE as error:
-            why = " ".join(str(error).split()) or type(error).__name__
-            raise UnreadableError(f"Checkpoint {name} cannot be read ({why})") from error
+        except OSError as error:
+            if error.errno in _DAMAGE_TOLD_BY_THE_SYSTEM:
+                raise _unreadable(name, error) from error
+            raise CheckpointError(
+                f"Checkpoint {name} cannot be read now ({error.strerror}), though it may be whole; nothing "
+                "was removed. Resume the run when its disk is back."
+            ) from error
+        except _DAMAGE as error:
+            raise _unreadable(name, error) from error
 
 
 def restore(
@@ -161,6 +173,11 @@ def restore(
     _assign(model.variables, checkpoint.model)
     _assign(optimizer.variables, checkpoint.optimizer)
     return checkpoint.state
+
+
+def _unreadable(name: str, error: Exception) -> UnreadableError:
+    why = " ".join(str(error).split()) or type(error).__name__
+    return UnreadableError(f"Checkpoint {name} cannot be read ({why})")
 
 
 def _remove(path: Path) -> None:

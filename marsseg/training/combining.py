@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +14,17 @@ import numpy as np
 import onnxruntime
 
 from marsseg.errors import MarsSegError
-from marsseg.metrics import decode
+from marsseg.metrics import SPLITS, Split, decode
 from marsseg.settings import Settings
 from marsseg.store import RunStore
 from marsseg.store.records import Phase, Progress, RunRecord
 from marsseg.training.datasets import open_dataset
-from marsseg.training.evaluation import keep_prediction, predict_split
-from marsseg.training.files import save_arrays
+from marsseg.training.evaluation import SplitPrediction, keep_prediction, predict_split
+from marsseg.training.files import move_whole, remove_results, save_arrays
 from marsseg.training.inputs import Standardizer, Tiles
 from marsseg.training.merging import Member, Rule, merge_networks, read_member
 from marsseg.training.provenance import collect_provenance
-from marsseg.training.reporting import StopFlag, StoreReporter, persist
+from marsseg.training.reporting import HurriedError, StopFlag, StoreReporter, persist
 from marsseg.training.signature import INPUT_NAME, export_metadata
 from marsseg.wording import counted
 
@@ -74,11 +75,11 @@ class Combiner:
         self._folder = settings.run_dir(run.id)
 
     def combine(self) -> str:
-        """Merge, evaluate and keep what was found; returns how it ended.
+        """Merge, evaluate, and then keep all of it at once; returns how it ended.
 
         Raises:
             MemberError: a member is gone, has not ended well, or learned from other tiles.
-            HurriedError: someone asked to end.
+            HurriedError: someone asked to end, and nothing was kept.
         """
         parts = [self._read_part(member) for member in self._run.config.combine.members]
         splits = common_splits(parts)
@@ -86,13 +87,19 @@ class Combiner:
         dataset, arrays = open_dataset(self._run, self._store, self._settings)
         self._enter(Phase.BUILDING)
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._merge(parts, dataset.meta.get("frame_size"))
-        save_arrays(self._folder / "split.npz", splits)
-        judged = [split for split in ("validation", "test") if split in splits]
-        step = evaluation_step(self._folder / MODEL, self._run.threads)
+        self._forget_earlier_launches()
         standardizer = Standardizer(parts[0].network.mean, parts[0].network.std)
-        for split in judged:
-            self._judge(split, Tiles(arrays.images, arrays.masks, splits[split], standardizer), step)
+        to_judge = {
+            split: Tiles(arrays.images, arrays.masks, splits[split], standardizer)
+            for split in SPLITS
+            if split in splits
+        }
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".combined.", suffix=".tmp") as aside:
+            network = Path(aside, MODEL)
+            self._merge(parts, network, dataset.meta.get("frame_size"))
+            step = evaluation_step(network, self._run.threads)
+            judged = {split: self._judge(split, tiles, step) for split, tiles in to_judge.items()}
+            self._keep(network, splits, judged)
         note = "" if "validation" in judged else "; its members were validated on different tiles"
         return f"combined {counted(len(parts), 'run')}{note}"
 
@@ -121,7 +128,12 @@ class Combiner:
             )
         )
 
-    def _merge(self, parts: Sequence[Part], frame_size: list[int] | None) -> None:
+    def _forget_earlier_launches(self) -> None:
+        """Members may be others by now, and so is what they make together."""
+        self._reporter.begins(0, "", best_epoch=0)
+        remove_results(self._folder)
+
+    def _merge(self, parts: Sequence[Part], path: Path, frame_size: list[int] | None) -> None:
         combine, first = self._run.config.combine, parts[0].network
         metadata = export_metadata(
             self._run.id,
@@ -132,19 +144,27 @@ class Combiner:
         )
         networks = [part.network for part in parts]
         rule = cast(Rule, combine.rule)
-        merge_networks(networks, self._folder / MODEL, metadata, rule=rule, flips=combine.flips)
+        merge_networks(networks, path, metadata, rule=rule, flips=combine.flips)
 
-    def _judge(self, split: str, tiles: Tiles, step: EvaluationStep) -> None:
-        """Predict a split with the merged network, and keep masks and confusion matrices."""
+    def _judge(self, split: str, tiles: Tiles, step: EvaluationStep) -> SplitPrediction:
+        """Predict a split with the merged network."""
         logger.info("Evaluating on %d %s tiles.", len(tiles), split)
-        prediction = predict_split(step, tiles, BATCH, self._say)
+        return predict_split(step, tiles, BATCH, self._say)
+
+    def _keep(
+        self, network: Path, splits: dict[str, np.ndarray], judged: dict[Split, SplitPrediction]
+    ) -> None:
+        """Put network, rows, masks and confusion matrices in their places; from here on no stop is heeded."""
         self._enter(Phase.SAVING)
-        keep_prediction(prediction, split, self._folder / "predictions", self._reporter)
+        save_arrays(self._folder / "split.npz", splits)
+        move_whole(network, self._folder / MODEL)
+        for split, prediction in judged.items():
+            keep_prediction(prediction, split, self._folder / "predictions", self._reporter)
 
     def _enter(self, phase: Phase) -> None:
-        self._stop_if_asked()
         self._reporter.progress(Progress(phase))
         self._beat()
+        self._stop_if_asked()
 
     def _say(self, done: int, total: int) -> None:
         self._stop_if_asked()
@@ -153,8 +173,7 @@ class Combiner:
     def _stop_if_asked(self) -> None:
         """There is no half of a combination to keep, so any request ends it."""
         if self._stop.is_set():
-            self._stop.hurry()
-        self._stop.raise_if_urgent()
+            raise HurriedError
 
 
 def common_splits(parts: Sequence[Part]) -> dict[str, np.ndarray]:

@@ -34,7 +34,7 @@ def export_onnx(model: keras.Model, path: Path, metadata: Mapping[str, str]) -> 
     size = sum(weight.numpy().nbytes for weight in model.weights)
     with (
         saying_what_was_needed(path, 2 * size),  # as converted, and with its metadata
-        tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder,
+        tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp") as folder,
     ):
         raw, finished = Path(folder, "raw.onnx"), Path(folder, "finished.onnx")
         _convert(model, raw)

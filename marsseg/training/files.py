@@ -7,7 +7,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -85,6 +85,31 @@ def saying_what_was_needed(path: Path, size: int) -> Iterator[None]:
         if is_disk_full(error):
             raise DiskFullError(path, size) from error
         raise
+
+
+def remove_results(folder: Path) -> None:
+    """Remove exported network and predicted masks from a run's folder: its weights are others now."""
+    for path in (folder / "model.onnx", *(folder / "predictions").glob("*.npy")):
+        path.unlink(missing_ok=True)
+
+
+def list_unfinished(folder: Path) -> list[Path]:
+    """Files and folders under temporary names, which whoever was killed while writing left in a run's folder.
+
+    List them before the store is asked whose the run is, and remove them after that: then none of them can
+    belong to a launch that came later.
+    """
+    found: list[Path] = []
+    with contextlib.suppress(OSError):  # a disk that does not answer is for those to tell who need it
+        found += (path for pattern in (".*.tmp", ".tmp.*") for path in folder.rglob(pattern))
+    return found
+
+
+def remove_unfinished(paths: Iterable[Path]) -> None:
+    """Remove what `list_unfinished` found; what cannot be removed takes up space and does no harm."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def reserve(path: Path, size: int) -> None:

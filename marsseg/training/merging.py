@@ -93,7 +93,7 @@ def merge_networks(
     onnx.checker.check_model(merged, full_check=True)
     with (
         saying_what_was_needed(path, merged.ByteSize()),
-        tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder,
+        tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp") as folder,
     ):
         onnx.save(merged, Path(folder, "merged.onnx"))
         move_whole(Path(folder, "merged.onnx"), path)

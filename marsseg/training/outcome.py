@@ -9,6 +9,8 @@ from marsseg.store.records import RunStatus
 from marsseg.training.checkpoints import TrainingState
 from marsseg.wording import counted
 
+NOT_EVALUATED = "not evaluated"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -18,7 +20,6 @@ class Outcome:
         status: completed, stopped or failed.
         reason: what happened.
         best_epoch: the epoch whose weights were kept; None when no epoch was completed.
-        train_seconds: time spent on finished epochs, over all launches.
         scores: whose scores the run has after a stop or a failure.
         advice: what to do about it; a sentence of its own.
         where: how far training had come when it was stopped.
@@ -27,7 +28,6 @@ class Outcome:
     status: RunStatus
     reason: str
     best_epoch: int | None
-    train_seconds: float
     scores: str = ""
     advice: str = ""
     where: str = ""
@@ -37,16 +37,17 @@ class Outcome:
         """Whether there are weights worth evaluating; after a failure, only if an epoch was completed."""
         return self.status is not RunStatus.FAILED or self.best_epoch is not None
 
-    def sentence(self, *, evaluated: bool = True, cause: str = "") -> str:
+    def sentence(self, *, left_out: str = "", cause: str = "") -> str:
         """All of it in one text.
 
         Args:
-            evaluated: whether there are scores.
+            left_out: what a person asked to leave out, such as `NOT_EVALUATED`; empty for nothing.
             cause: what asked for a stop, such as "SIGTERM"; empty for a person.
         """
         by = f"by {cause}" if cause and self.status is RunStatus.STOPPED else ""
         reason = " ".join(filter(None, [self.reason, by, self.where]))
-        parts = filter(None, [reason, self.scores if evaluated else "not evaluated, as asked"])
+        scores = "" if left_out == NOT_EVALUATED else self.scores
+        parts = filter(None, [reason, scores, left_out and f"{left_out}, as asked"])
         return ". ".join(filter(None, ["; ".join(parts), self.advice]))
 
 
@@ -92,4 +93,4 @@ def diverged(state: TrainingState, loss: float, where: str) -> Outcome:
 def _outcome(
     state: TrainingState, status: RunStatus, reason: str, scores: str = "", advice: str = ""
 ) -> Outcome:
-    return Outcome(status, reason, state.watch.best_epoch or None, state.train_seconds, scores, advice)
+    return Outcome(status, reason, state.watch.best_epoch or None, scores, advice)

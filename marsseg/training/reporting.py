@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from marsseg.store.records import EpochRecord, EvaluationRecord, Phase, Progress
 if TYPE_CHECKING:
     from marsseg.store import RunStore
 
+Value = TypeVar("Value")
 HEARTBEAT_SECONDS = 1.0
 PATIENCE_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Waits between attempts to write; each attempt also waits for a busy database."""
@@ -81,23 +82,35 @@ class Reporter(Protocol):
     def facts(self, *, parameters: int, class_weights: np.ndarray) -> None:
         """Hear how many parameters the network has and what the classes weigh."""
 
-    def resumed(self, epoch: int, message: str) -> None:
-        """Hear that training goes on after `epoch`, and later ones are trained again; a sentence says why."""
+    def begins(self, epoch: int, message: str, *, best_epoch: int) -> bool:
+        """Hear that training begins after `epoch`, and later ones are trained again.
 
-    def epoch(self, record: EpochRecord) -> None:
-        """Hear what an epoch measured and where its checkpoint is."""
+        Args:
+            epoch: 0 to begin anew.
+            message: why there; empty for a run that has not been trained before.
+            best_epoch: the best one by then; 0 to begin anew.
+
+        Returns:
+            Whether it was evaluated already, so that scores, masks and exported network are still true.
+        """
+
+    def epoch(self, record: EpochRecord, *, is_best: bool) -> None:
+        """Hear what an epoch measured, where its checkpoint is, and whether it is the best so far."""
 
     def evaluation(self, split: str, decoding: str, rows: np.ndarray, confusions: np.ndarray) -> None:
         """Hear the confusion matrices (N, 5, 5) of a split's rows under one decoding."""
 
 
 def persist(
-    write: Callable[[], object],
+    write: Callable[[], Value],
     *,
     waits: Sequence[float] = PATIENCE_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
-) -> None:
+) -> Value:
     """Write to the store, again after each of `waits` seconds while it refuses: hours of training hang on it.
+
+    Returns:
+        What `write` returns.
 
     Raises:
         StoreError: it still refuses after the last wait.
@@ -106,14 +119,13 @@ def persist(
     """
     for seconds in waits:
         try:
-            write()
-            return
+            return write()
         except UnusableStoreError:
             raise
         except StoreError as error:
             logger.warning("%s Trying again in %g s.", error, seconds)
             sleep(seconds)
-    write()
+    return write()
 
 
 class StoreReporter:
@@ -142,13 +154,14 @@ class StoreReporter:
             )
         )
 
-    def resumed(self, epoch: int, message: str) -> None:
-        """Forget later epochs, and put the sentence into the run's timeline."""
-        persist(lambda: self.store.go_on_after(self.run_id, self.token, epoch, message))
+    def begins(self, epoch: int, message: str, *, best_epoch: int) -> bool:
+        """Forget later epochs, and scores of any but the best; put the sentence into the timeline."""
+        run_id, token = self.run_id, self.token
+        return persist(lambda: self.store.go_on_after(run_id, token, epoch, message, best_epoch=best_epoch))
 
-    def epoch(self, record: EpochRecord) -> None:
-        """Record one epoch and its checkpoint at once."""
-        persist(lambda: self.store.add_epoch(self.run_id, self.token, record))
+    def epoch(self, record: EpochRecord, *, is_best: bool) -> None:
+        """Record one epoch and its checkpoint, and forget scores of a best one before it, all at once."""
+        persist(lambda: self.store.add_epoch(self.run_id, self.token, record, is_best=is_best))
 
     def evaluation(self, split: str, decoding: str, rows: np.ndarray, confusions: np.ndarray) -> None:
         """Record the confusion matrices of one split and decoding."""

@@ -14,7 +14,7 @@ class Start:
 
     Args:
         checkpoint: what it goes on from; None to begin anew.
-        message: a sentence for people.
+        message: a sentence for people; empty where nothing was recorded yet.
         is_best_lost: the weights of the best epoch so far cannot be read, so another one has to be the best.
     """
 
@@ -40,6 +40,9 @@ def find_start(checkpoints: Checkpoints, read_best: Callable[[int], object], epo
     Args:
         read_best: raises UnreadableError unless it finds the weights of the best epoch.
         epochs: how many the run has in all.
+
+    Raises:
+        CheckpointError: the disk does not give a file now; who went on without it would lose its epochs.
     """
     trouble = ""
     for epoch in checkpoints.epochs():
@@ -56,4 +59,4 @@ def find_start(checkpoints: Checkpoints, read_best: Callable[[int], object], epo
             return Start(found, f"{why}, the best one; goes on after epoch {epoch}, now the best.", True)
         usual = f"Goes on after epoch {epoch} of {epochs}."
         return Start(found, f"{trouble}; goes on after epoch {epoch}." if trouble else usual)
-    return Start(None, "No checkpoint can be read; begins anew.")
+    return Start(None, f"{trouble}, and no other can be read; begins anew." if trouble else "")

@@ -17,15 +17,10 @@ from marsseg.errors import NotFoundError, StateError
 from marsseg.store.records import EpochRecord, Phase, Progress
 from marsseg.training.averaging import Averages
 from marsseg.training.backend import build_evaluation_step, build_training_step, seed_everything
-from marsseg.training.checkpoints import (
-    Checkpoint,
-    Checkpoints,
-    TrainingState,
-    UnreadableError,
-    restore,
-)
+from marsseg.training.checkpoints import Checkpoint, Checkpoints, TrainingState, UnreadableError, restore
 from marsseg.training.epochs import build_record, log_record, score_to_select_by, selection_score
 from marsseg.training.evaluation import SplitPrediction, predict_split
+from marsseg.training.files import remove_results
 from marsseg.training.losses import BackgroundLoss, build_loss
 from marsseg.training.networks import build_networks
 from marsseg.training.optimizer import Watch, build_optimizer, learning_rate_at
@@ -116,7 +111,7 @@ class Trainer:
         """Train until the epochs are done, the score stalls, the loss diverges, or someone asks to stop.
 
         Raises:
-            CheckpointError: what was saved belongs to another network.
+            CheckpointError: what was saved belongs to another network, or the disk does not give it now.
             DiskFullError: a checkpoint does not fit; earlier ones are untouched.
         """
         state = self._begin()
@@ -166,9 +161,10 @@ class Trainer:
     def _begin(self) -> TrainingState:
         """Go on from what earlier launches recorded, or start with an untrained network's previews."""
         start = find_start(self.checkpoints, self._find_best, self.config.train.epochs)
-        if self.checkpoints.epochs():
-            logger.info("%s", start.message)
-            self.reporter.resumed(start.epoch, start.message)
+        logger.info("%s", start.message or "Begins.")
+        # Told before any file goes: the run may be another launch's by now.
+        if not self.reporter.begins(start.epoch, start.message, best_epoch=start.best_epoch):
+            remove_results(self.folder)
         self.checkpoints.go_on_after(start.epoch, start.best_epoch)
         self._position = (min(start.epoch + 1, self.config.train.epochs), 0)
         self._say(Phase.BUILDING)
@@ -269,11 +265,14 @@ class Trainer:
         A launch that no longer owns the run is refused at the second, and takes its file back.
         """
         name = self.checkpoints.save(state, self.model, self.optimizer)
+        is_best = state.watch.best_epoch == state.epoch
         try:
-            self.reporter.epoch(replace(record, checkpoint=name))
+            self.reporter.epoch(replace(record, checkpoint=name), is_best=is_best)
         except (StateError, NotFoundError):
             self.checkpoints.discard(name)
             raise
+        if is_best:
+            remove_results(self.folder)
         self.checkpoints.accept(state, name)
         log_record(record, self.config.train.epochs, self.config.data.target)
 
@@ -282,8 +281,8 @@ class Trainer:
 
     def _say_validating(self, batch: int, batches: int) -> None:
         self.stop.raise_if_urgent()
-        progress = Progress(Phase.VALIDATING, self.epoch, self.config.train.epochs, batch, batches)
-        self.reporter.progress(progress)
+        epochs = self.config.train.epochs
+        self.reporter.progress(Progress(Phase.VALIDATING, self.epoch, epochs, batch, batches))
 
     def _say(self, phase: Phase) -> None:
         (epoch, step), epochs = self._position, self.config.train.epochs

@@ -18,11 +18,13 @@ from marsseg.config.machine import require_gpu
 from marsseg.data.arrays import DatasetArrays
 from marsseg.errors import MarsSegError, NotFoundError, StateError, StoreError
 from marsseg.identity import TOKEN_VARIABLE, own_identity
+from marsseg.metrics import SPLITS
 from marsseg.settings import Settings, load_settings
 from marsseg.store import RunStore
 from marsseg.store.records import DatasetRecord, Phase, Progress, RunRecord, RunStatus
 from marsseg.training.datasets import open_dataset
 from marsseg.training.failures import failure_sentence
+from marsseg.training.files import list_unfinished, remove_unfinished
 from marsseg.training.provenance import collect_provenance
 from marsseg.training.reporting import Heartbeat, HurriedError, StopFlag, StoreReporter, persist
 from marsseg.training.signature import export_metadata
@@ -116,7 +118,10 @@ class Worker:
         return 1 if word.status is RunStatus.FAILED else 0
 
     def _introduce(self) -> None:
+        """Say who works on the run, and clear away what earlier launches were killed over."""
+        unfinished = list_unfinished(self.folder)
         self.store.worker_started(self.run_id, self.token, own_identity(self.token))
+        remove_unfinished(unfinished)
         self.reporter.progress(Progress(Phase.LOADING))
 
     def _attempt(self) -> LastWord:
@@ -147,13 +152,26 @@ class Worker:
         outcome = trainer.train()
         if not outcome.has_scores:
             return LastWord(outcome.status, outcome.sentence())
+        status, left_out = outcome.status, ""
         try:
             self._judge(trainer, outcome)
         except HurriedError:
-            status = RunStatus.FAILED if outcome.status is RunStatus.FAILED else RunStatus.STOPPED
-            sentence = outcome.sentence(evaluated=False, cause=self.stop.cause)
-            return LastWord(status, sentence, outcome.best_epoch)
-        return LastWord(outcome.status, outcome.sentence(cause=self.stop.cause), outcome.best_epoch)
+            left_out = self._left_out()
+        if left_out and status is RunStatus.COMPLETED:
+            status = RunStatus.STOPPED
+        sentence = outcome.sentence(left_out=left_out, cause=self.stop.cause)
+        return LastWord(status, sentence, outcome.best_epoch)
+
+    def _left_out(self) -> str:
+        """What the best weights still lack; empty if all of it was there before, as they are no others."""
+        from marsseg.training.outcome import NOT_EVALUATED
+
+        scored = persist(lambda: self.store.list_scored_splits(self.run_id))
+        if not scored:
+            return NOT_EVALUATED
+        if missing := [split for split in SPLITS if split not in scored]:
+            return f"{NOT_EVALUATED} on {' and '.join(missing)} tiles"
+        return "" if (self.folder / "model.onnx").is_file() else "not exported"
 
     def _combine(self, run: RunRecord) -> LastWord:
         """Put finished runs together: nothing is learned, and TensorFlow is not needed."""
@@ -164,7 +182,8 @@ class Worker:
         try:
             return LastWord(RunStatus.COMPLETED, combiner.combine())
         except HurriedError:
-            return LastWord(RunStatus.STOPPED, "stopped, as asked; nothing was combined")
+            by = f" by {self.stop.cause}" if self.stop.cause else ", as asked"
+            return LastWord(RunStatus.STOPPED, f"stopped{by}; nothing was combined")
 
     def _judge(self, trainer: Trainer, outcome: Outcome) -> None:
         """Evaluate and export the best weights.

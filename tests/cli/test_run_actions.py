@@ -9,6 +9,8 @@ import pytest
 
 from marsseg import services
 from marsseg.services import Lab
+from marsseg.settings import Settings
+from marsseg.store import RunStore
 from marsseg.store.records import RunRecord, RunStatus
 from tests.cli.conftest import Command, finish_run, queue_run
 
@@ -31,20 +33,42 @@ def test_extending_without_a_checkpoint_is_refused(marsseg: Command, scored_run:
     assert "no checkpoint" in answer.err
 
 
-def test_extending_queues_with_more_epochs(marsseg: Command, lab: Lab, scored_run: str) -> None:
+@pytest.fixture
+def extendable(lab: Lab, scored_run: str) -> str:
+    """A completed run of one epoch that has its checkpoint."""
     folder = services.checkpoints_dir(lab, scored_run)
     folder.mkdir()
     with lab.store._database.write() as session:
         session.connection().exec_driver_sql("UPDATE epochs SET checkpoint = 'epoch-0001-abc.npz'")
-    (folder / "epoch-0001-abc.npz").touch()
-    answer = marsseg("runs", "extend", scored_run, "--epochs", 5)
+    np.savez(folder / "epoch-0001-abc.npz", weights=np.zeros(3))
+    return scored_run
+
+
+def test_extending_queues_with_more_epochs(marsseg: Command, lab: Lab, extendable: str) -> None:
+    assert marsseg("runs", "extend", extendable, "--epochs", 5, "--json").document["status"] == "queued"
+    assert services.get_run(lab, extendable).config.train.epochs == 6
+
+
+def test_extending_with_a_damaged_checkpoint_is_refused(marsseg: Command, lab: Lab, extendable: str) -> None:
+    (services.checkpoints_dir(lab, extendable) / "epoch-0001-abc.npz").write_bytes(b"")
+    answer = marsseg("runs", "extend", extendable, "--epochs", 5)
     assert answer.status == 2
     assert "or it is damaged" in answer.err
-    np.savez(folder / "epoch-0001-abc.npz", weights=np.zeros(3))
 
-    assert marsseg("runs", "extend", scored_run, "--epochs", 5, "--json").document["status"] == "queued"
 
-    assert services.get_run(lab, scored_run).config.train.epochs == 6
+def test_whoever_waits_for_an_extension_that_does_not_come_about_is_told(
+    marsseg: Command, lab: Lab, extendable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find_no_room(settings: Settings, *, store: RunStore) -> None:
+        if claimed := store.claim_next(1):
+            store.finish(extendable, claimed[1], RunStatus.FAILED, "No room for its log.")
+
+    before = marsseg("runs", "show", extendable, "--json").document["config"]
+    monkeypatch.setattr("marsseg.services.lab.ensure_scheduler", find_no_room)
+    answer = marsseg("runs", "extend", extendable, "--epochs", 5, "--wait", "--json")
+    assert answer.status == 1
+    assert "Not extended after all; it is as before. No room for its log." in answer.err
+    assert (answer.document["status"], answer.document["config"]) == ("completed", before)
 
 
 def test_a_clone_differs_in_what_was_asked_and_is_named_by_it(

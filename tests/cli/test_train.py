@@ -101,6 +101,8 @@ def test_a_warm_up_longer_than_the_run_starts_with_a_warning(marsseg: Command, s
     answer = marsseg(*tiny, "--set", "train.warmup_epochs=100")
     assert (answer.status, late in answer.err.splitlines()) == (0, True)
     assert late not in marsseg(*tiny).err
+    staged = marsseg(*tiny, "--two-stages", "--set", "train.warmup_epochs=100")
+    assert staged.err.splitlines().count(late) == 1
 
 
 @pytest.mark.training

@@ -21,9 +21,12 @@ PROGRESS = {
     "batch": Progress(Phase.TRAINING, epoch=1, epochs=3, step_seconds=0.01),
 }
 STOPPED = (RunStatus.STOPPED, "Stopped in epoch 1.")
+STOPPED_BY_SIGNAL = (RunStatus.STOPPED, "stopped by SIGTERM in epoch 1")
 SLOW_STOP_SECONDS = 2.5
 USUAL = Progress(Phase.TRAINING, epoch=1, epochs=3)
 CHILD_CODE = "import time; time.sleep(60)"
+HEARD: list[int] = []
+"""Signals that a worker got whose disk answers again just then."""
 
 
 def main(run_id: str, token: str) -> int:
@@ -37,6 +40,8 @@ def main(run_id: str, token: str) -> int:
         raise ValueError("the filters are too deep")
     if name == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if name == "late":
+        signal.signal(signal.SIGTERM, lambda number, _frame: HEARD.append(number))
     if name == "speechless":
         return wait_for(settings.home / "go")
     store.worker_started(run_id, token, own_identity(token))
@@ -63,6 +68,8 @@ def work(store: RunStore, run_id: str, token: str, go: Path, name: str) -> tuple
     deadline = time.monotonic() + GIVE_UP_SECONDS
     while not go.exists() and time.monotonic() < deadline:
         is_asked = store.heartbeat(run_id, token)
+        if HEARD:
+            return STOPPED_BY_SIGNAL
         if is_asked and name == "slow to stop":
             deadline = min(deadline, time.monotonic() + SLOW_STOP_SECONDS)
         elif is_asked and name != "stubborn":

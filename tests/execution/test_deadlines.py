@@ -52,6 +52,20 @@ def test_a_worker_that_beats_but_does_not_move_is_ended(bench: Bench, stage: Sta
     assert not is_alive(worker)
 
 
+def test_a_worker_that_still_has_the_last_word_does_not_hide_why_it_was_ended(
+    bench: Bench, stage: Stage
+) -> None:
+    """As one whose disk had stalled, and answers again when the signal comes."""
+    run_id = bench.queue("late")
+    stage.drive(stage.open(progress=0.5), lambda: bench.status(run_id).is_finished)
+
+    why = "No progress for 0.5 seconds while training, so the scheduler told the worker to end."
+    assert bench.status(run_id) is RunStatus.STOPPED
+    assert bench.run(run_id).reason == f"stopped by SIGTERM in epoch 1. {why}"
+    told = [(event.kind, event.message) for event in bench.store.list_events(run_id)]
+    assert told[:2] == [("stopped", bench.run(run_id).reason), ("overdue", why)]
+
+
 def test_building_the_graph_may_take_longer(bench: Bench, stage: Stage) -> None:
     run_id = bench.queue("building")
     scheduler = stage.open(progress=0.1, slow_progress=1)

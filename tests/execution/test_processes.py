@@ -11,12 +11,9 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from marsseg.execution.processes import end_orphans, signal_group, terminate
-from marsseg.identity import ProcessIdentity, identify, is_alive, own_identity
+from marsseg.execution.processes import end_orphans, signal_group
+from marsseg.identity import TOKEN_VARIABLE, ProcessIdentity, identify, is_alive, own_identity
 
-STUBBORN = (
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
-)
 WITH_CHILD = """
 import subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
@@ -64,7 +61,7 @@ def test_a_pid_that_another_process_has_now_is_not_alive(start: Start) -> None:
 
     assert not is_alive(predecessor)
     assert not signal_group(predecessor, signal.SIGKILL)
-    assert not terminate(predecessor, grace=0.1)
+    assert end_orphans(predecessor) == 0
     assert process.poll() is None
 
 
@@ -73,7 +70,8 @@ def test_nothing_from_before_a_reboot_is_alive_or_touched(start: Start) -> None:
     before = replace(identity_of(process), boot_id="an earlier boot")
 
     assert not is_alive(before)
-    assert not terminate(before, grace=0.1)
+    assert not signal_group(before, signal.SIGKILL)
+    assert end_orphans(before) == 0
     assert process.poll() is None
 
 
@@ -119,66 +117,74 @@ def test_a_clock_set_back_one_hour_changes_no_identity(monkeypatch: pytest.Monke
     assert is_alive(identity)
 
 
-def test_terminate_is_polite_first(start: Start) -> None:
-    process = start()
-
-    assert terminate(identity_of(process), grace=10)
-
-    assert process.wait() == -signal.SIGTERM
-
-
-def test_terminate_kills_who_does_not_listen(start: Start) -> None:
-    process = start(STUBBORN)
-    process.stdout.readline()
-
-    assert terminate(identity_of(process), grace=0.3)
-
-    assert process.wait() == -signal.SIGKILL
-
-
-def test_terminate_reaches_a_suspended_process(start: Start) -> None:
+def test_a_signal_wakes_a_suspended_process_to_hear_it(start: Start) -> None:
     process = start()
     os.kill(process.pid, signal.SIGSTOP)
 
-    assert terminate(identity_of(process), grace=10)
+    assert signal_group(identity_of(process), signal.SIGTERM)
 
     assert process.wait() == -signal.SIGTERM
 
 
-def test_terminate_ends_the_whole_group(start: Start, eventually: Eventually) -> None:
+def test_a_signal_reaches_the_whole_group(start: Start, eventually: Eventually) -> None:
     process = start(WITH_CHILD)
     child = int(process.stdout.readline())
 
-    assert terminate(identity_of(process), grace=10)
+    assert signal_group(identity_of(process), signal.SIGTERM)
 
     eventually(lambda: identify(child) is None)
 
 
-def test_terminate_leaves_the_launcher_of_a_groupless_process_alone(start: Start) -> None:
+def test_a_signal_leaves_the_launcher_of_a_groupless_process_alone(start: Start) -> None:
     process = start(start_new_session=False)
 
-    assert terminate(identity_of(process), grace=10)
+    assert signal_group(identity_of(process), signal.SIGTERM)
 
     assert process.wait() == -signal.SIGTERM
 
 
-def test_what_a_killed_leader_leaves_behind_is_ended(start: Start, eventually: Eventually) -> None:
-    process = start(WITH_CHILD)
-    identity = identity_of(process)
-    child = int(process.stdout.readline())
-    process.kill()
-    process.wait()
+def test_what_a_killed_worker_leaves_behind_is_ended(start: Start, eventually: Eventually) -> None:
+    worker, child = abandon(start, token="ours")
+
+    assert end_orphans(worker) == 1
+
+    eventually(lambda: identify(child) is None)
+
+
+@pytest.mark.parametrize("token", ["another", ""])
+def test_strangers_in_a_session_of_the_same_number_are_left_alone(
+    start: Start, eventually: Eventually, token: str
+) -> None:
+    """As after a worker whose number went to the leader of another session, who left members and died."""
+    stranger, child = abandon(start, token="theirs")
+
+    assert end_orphans(replace(stranger, token=token)) == 0
     assert identify(child) is not None
 
-    assert end_orphans(identity) == 1
-
+    end_orphans(stranger)
     eventually(lambda: identify(child) is None)
 
 
 def test_end_orphans_leaves_a_living_leader_and_its_group_alone(start: Start) -> None:
-    process = start(WITH_CHILD)
+    process = start(WITH_CHILD, env=environment("ours"))
     process.stdout.readline()
+    identity = replace(identity_of(process), token="ours")
 
-    assert end_orphans(identity_of(process)) == 0
-    assert end_orphans(replace(identity_of(process), created_at=1.0)) == 0
+    assert end_orphans(identity) == 0
+    assert end_orphans(replace(identity, created_at=1.0)) == 0
     assert process.poll() is None
+
+
+def abandon(start: Start, token: str) -> tuple[ProcessIdentity, int]:
+    """Kill a process that leads a session and was launched with a token; returns it, and its child's pid."""
+    process = start(WITH_CHILD, env=environment(token))
+    identity = replace(identity_of(process), token=token)
+    child = int(process.stdout.readline())
+    process.kill()
+    process.wait()
+    assert identify(child) is not None
+    return identity, child
+
+
+def environment(token: str) -> dict[str, str]:
+    return {**os.environ, TOKEN_VARIABLE: token}

@@ -21,7 +21,7 @@ def test_a_run_claimed_by_one_that_died_before_the_launch_is_launched_by_the_nex
 
     assert bench.status(run_id) is RunStatus.COMPLETED
     assert len(bench.launches(run_id)) == bench.run(run_id).launches == 1
-    assert "before it could launch the worker" in "".join(e.message for e in bench.store.list_events(run_id))
+    assert "before its worker had reported" in "".join(e.message for e in bench.store.list_events(run_id))
 
 
 def test_one_that_was_asked_to_stop_meanwhile_is_stopped(bench: Bench, stage: Stage) -> None:
@@ -32,7 +32,7 @@ def test_one_that_was_asked_to_stop_meanwhile_is_stopped(bench: Bench, stage: St
     stage.open().tick(time.time())
 
     assert bench.status(run_id) is RunStatus.STOPPED
-    assert bench.run(run_id).reason == "Stopped before its worker was launched."
+    assert bench.run(run_id).reason == "Stopped before its worker had reported."
     assert not bench.launches(run_id)
 
 

@@ -134,6 +134,24 @@ def test_a_successor_finds_a_worker_that_has_not_reported_yet(bench: Bench, stag
     assert "did not report" in bench.run(run_id).reason
 
 
+def test_a_successor_ends_a_worker_that_does_not_leave_after_its_last_word(
+    bench: Bench, stage: Stage, eventually: Eventually
+) -> None:
+    run_id = bench.queue("lingering")
+    first = stage.open()
+    stage.drive(first, lambda: bench.is_running(run_id))
+    worker = bench.run(run_id).process
+    first.shutdown()
+    bench.let_finish()
+    eventually(lambda: bench.status(run_id) is RunStatus.COMPLETED)
+    assert is_alive(worker)
+
+    second = stage.open(leave=0.3)
+    stage.drive(second, lambda: not is_alive(worker), 20)
+
+    assert bench.status(run_id) is RunStatus.COMPLETED
+
+
 def test_after_a_reboot_an_active_run_is_lost_for_that_reason(
     bench: Bench, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -153,6 +153,8 @@ def test_strays_are_found_with_their_bytes_and_removed_alone(lab: Lab, run: RunR
         write(lab.settings.run_dir("r-11111111") / "log.txt"),
         write(lab.settings.datasets_dir / ".import-young" / "images.npy"),
         write(lab.settings.run_dir(run.id) / ".model.onnx.77.tmp"),
+        write(lab.settings.run_dir(run.id) / ".model.onnx.young000.tmp" / "raw.onnx").parent,
+        age(write(lab.settings.home / ".runs.db.0001.backup.78.tmp" / "mine").parent),
         age(write(lab.settings.home / ".hidden.tmp")),
         age(write(lab.settings.home / ".tmp.hidden")),
         age(write(lab.settings.run_dir(run.id) / ".nfs0001")),
@@ -162,6 +164,7 @@ def test_strays_are_found_with_their_bytes_and_removed_alone(lab: Lab, run: RunR
         age(write(lab.settings.datasets_dir / ".import-old" / "images.npy", 20).parent): 20,
         age(write(lab.settings.run_dir(run.id) / "checkpoints" / ".epoch-0003.npz.77.tmp", 5)): 5,
         age(write(lab.settings.run_dir(run.id) / ".tmp.model.onnx", 6)): 6,
+        age(write(lab.settings.run_dir(run.id) / ".model.onnx.ab12cd34.tmp" / "raw.onnx", 8).parent): 8,
         age(write(lab.settings.home / ".runs.db.0001.backup.77.tmp", 7)): 7,
     }
     health = services.check_lab(lab.settings)

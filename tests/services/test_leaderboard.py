@@ -14,7 +14,7 @@ from marsseg.errors import NotFoundError
 from marsseg.services import comparing
 from marsseg.services.lab import Lab
 from marsseg.store.records import RunStatus
-from tests.support.labs import DATASET, config, finish_run, queue_run
+from tests.support.labs import DATASET, config, epoch_record, finish_run, queue_run, start_run
 
 
 def _board(lab: Lab, **query: str) -> services.Leaderboard:
@@ -151,6 +151,18 @@ def test_a_stopped_run_is_no_repeat_and_an_untrained_one_no_row(lab: Lab) -> Non
     assert base.is_baseline
     assert top.key != base.key
     assert _board(lab, baseline=stopped.id).baseline == top.key
+
+
+def test_a_run_whose_scores_are_of_weights_before_its_best_ones_leaves_the_board(lab: Lab) -> None:
+    run = finish_run(lab, config(), status=RunStatus.STOPPED)
+    assert [row.run_ids for row in _board(lab).rows] == [(run.id,)]
+    lab.store.requeue(run.id)
+    _, token = start_run(lab, run.id)
+    lab.store.add_epoch(run.id, token, epoch_record(4), is_best=True)
+    lab.store.finish(run.id, token, RunStatus.STOPPED, "stopped; not evaluated, as asked", best_epoch=4)
+    assert _board(lab).rows == ()
+    assert services.usable_runs(lab) == []
+    assert services.run_document(lab, run.id)["scores"] == {}
 
 
 def test_copies_with_one_seed_are_no_repeats(lab: Lab) -> None:

@@ -67,6 +67,10 @@ def test_runs_ahead_are_counted(lab: Lab) -> None:
         ),
         ({"model__depth": 4, "model__bottleneck": "aspp"}, "4 pixels high; atrous rates 4 and 6 reach past"),
         ({"model__depth": 5, "model__bottleneck": "pyramid_pooling"}, "a single pixel pools nothing"),
+        (
+            {"loss__class_weights__mode": "manual", "loss__class_weights__manual": [0.0, 1.0, 1.0, 1.0, 60]},
+            "Big rock would weigh 60; weights of 20 and less",
+        ),
     ],
 )  # fmt: skip
 def test_unwise_choices_are_said(lab: Lab, change: dict[str, object], words: str) -> None:

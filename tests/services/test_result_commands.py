@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from marsseg import services
 from marsseg.config import RunConfig
 from marsseg.services.lab import Lab
 from tests.support.labs import config, finish_queued, finish_run
 from tests.support.ladders import finish_ladder, queue_ladder, section, text_of
+from tests.support.terrain import write_course_file, write_frames
 
 MATERIAL = "python -m marsseg datasets add bands.npz --name bands"
 START = "--dataset bands --set train.batch_size=4"
@@ -69,3 +72,26 @@ def test_other_homes_know_neither_numbers_of_studies_nor_ids_of_runs(lab: Lab) -
         f"python -m marsseg results --study 'Report ladder' --against {rival.fingerprint} "
         "--out docs/results.md"
     )
+
+
+def test_the_dataset_is_brought_as_it_was_the_first_time(lab: Lab, tmp_path: Path) -> None:
+    frames = write_frames(tmp_path / "frames", 12)
+    services.add_dataset(lab, frames, name="gale", frame_size=512)
+    queue_study(lab, config(data__dataset="gale"))
+    assert commands(lab)[0] == "python -m marsseg datasets add frames --name gale --frame-size 512"
+
+
+def test_an_uploaded_file_goes_by_its_own_name_and_scale(lab: Lab, tmp_path: Path) -> None:
+    with write_course_file(tmp_path / "mine.npz", 60, seed=9).open("rb") as stream:
+        job = services.start_upload(lab, "my tiles.npz", stream, name="mine", frame_size=128)
+    assert services.wait_for_import(job.id).added is not None
+    queue_study(lab, config(data__dataset="mine"))
+    assert commands(lab)[0] == "python -m marsseg datasets add 'my tiles.npz' --name mine --frame-size 128"
+
+
+def test_the_demo_is_there_by_itself_but_not_under_another_name(lab: Lab) -> None:
+    services.add_demo(lab)
+    queue_study(lab, config(data__dataset="demo"))
+    assert "datasets" not in commands(lab)[0]
+    services.rename_dataset(lab, "demo", "procedural")
+    assert commands(lab)[0] == "python -m marsseg datasets rename demo procedural"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from marsseg import services
-from marsseg.presets import LADDER
+from marsseg.presets import LADDER, get_preset
 from marsseg.services.lab import Lab
 from marsseg.store.records import RunStatus
-from tests.support.labs import finish_queued, finish_run, start_run
+from tests.support.labs import config, finish_queued, finish_run, start_run
 from tests.support.ladders import at_budget, finish_ladder, queue_ladder, section, text_of
 
 
@@ -35,7 +35,8 @@ def test_what_is_missing_is_said_with_the_command_that_gets_it(lab: Lab) -> None
         f"python -m marsseg train --preset ladder-2 --dataset bands {overrides} --seed 2"
     )
     assert told["Authors' notebook (notebook) was not trained on bands."] == (
-        f"python -m marsseg study --preset notebook --dataset bands {overrides} --repeats 3"
+        "python -m marsseg study --preset notebook --dataset bands "
+        "--set train.epochs=3 --set train.batch_size=4 --repeats 3"
     )
     page = text_of(lab, against="notebook")
     assert all(command in section(page, "What is missing") for command in told.values())
@@ -82,3 +83,33 @@ def test_seeds_that_are_missing_together_take_one_command(lab: Lab) -> None:
     )
     assert told["Ladder 2: + focal loss lacks seed 2."].endswith(f"{overrides} --seed 2")
     assert told["Ladder 3: + class weights lacks seed 1."].endswith(f"{overrides} --seed 1")
+
+
+def test_a_preset_beside_a_study_that_is_no_ladder_is_trained_as_long_and_on_the_same_split(lab: Lab) -> None:
+    start = config(train__epochs=3, data__split_seed=10)
+    planned = services.plan_ablation(start, [services.find_toggle("Residual connections")], repeats=3)
+    for run in services.submit_study(lab, "Rows", start, planned)[1]:
+        finish_queued(lab, run)
+
+    def gaps() -> list[services.Gap]:
+        return services.find_gaps(services.study_results(lab, "Rows", against="notebook"))
+
+    own = "--preset notebook --dataset bands --set data.split_seed=10 --set train.epochs=3"
+    (gap,) = gaps()
+    assert sorted(gap.command.split()) == sorted(f"python -m marsseg study {own} --repeats 3".split())
+    beside = {"data.dataset": "bands", "data.split_seed": 10, "train.epochs": 3, "train.batch_size": 8}
+    finish_run(lab, get_preset("notebook").config.with_values(beside))
+    (gap,) = gaps()
+    assert gap.sentence == "Authors' notebook lacks seeds 1 and 2."
+    further = f"study {own} --set train.batch_size=8 --set train.seed=1 --repeats 2"
+    assert sorted(gap.command.split()) == sorted(f"python -m marsseg {further}".split())
+
+
+def test_a_combination_lacks_no_seeds(lab: Lab) -> None:
+    runs = finish_ladder(lab)
+    members = [runs[0].id, runs[6].id]
+    for run_id in members:
+        (lab.settings.run_dir(run_id) / "model.onnx").write_bytes(b"a network")
+    mean = services.combine(lab, members, rule="mean")
+    finish_queued(lab, mean)
+    assert not missing(lab, against=mean.id)

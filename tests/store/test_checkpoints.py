@@ -22,7 +22,7 @@ def test_going_on_forgets_later_epochs_and_their_time(store: RunStore, dataset: 
     for number in (1, 2, 3, 4):
         store.add_epoch(run_id, token, epoch(number))
         store.add_epoch(other, other_token, epoch(number))
-    assert store.go_on_after(run_id, token, 2, "Checkpoint 4 is torn; goes on after epoch 2.") == 2
+    store.go_on_after(run_id, token, 2, "Checkpoint 4 is torn; goes on after epoch 2.", best_epoch=1)
     assert [found.epoch for found in store.list_epochs(run_id)] == [1, 2]
     assert store.get_run(run_id).train_seconds == 5.0
     assert len(store.list_epochs(other)) == 4
@@ -36,16 +36,18 @@ def test_a_best_epoch_that_is_forgotten_is_the_best_no_more(store: RunStore, dat
     store.finish(run_id, token, RunStatus.STOPPED, "Asked to.", best_epoch=3)
     store.requeue(run_id)
     _, again = claim(store)
-    store.go_on_after(run_id, again, 3, "Goes on after epoch 3 of 40.")
+    store.go_on_after(run_id, again, 3, "Goes on after epoch 3 of 40.", best_epoch=3)
     assert store.get_run(run_id).best_epoch == 3
-    store.go_on_after(run_id, again, 2, "Checkpoint 3 is torn; goes on after epoch 2.")
+    store.go_on_after(run_id, again, 2, "Checkpoint 3 is torn; goes on after epoch 2.", best_epoch=1)
+    assert store.get_run(run_id).best_epoch == 1
+    store.go_on_after(run_id, again, 0, "No checkpoint can be read; begins anew.", best_epoch=0)
     assert store.get_run(run_id).best_epoch is None
 
 
 def test_beginning_anew_forgets_all_of_them(store: RunStore, dataset: DatasetRecord) -> None:
     run_id, token = start_run(store, dataset)
     store.add_epoch(run_id, token, epoch(1))
-    assert store.go_on_after(run_id, token, 0, "Begins anew.") == 1
+    store.go_on_after(run_id, token, 0, "Begins anew.", best_epoch=0)
     assert store.list_epochs(run_id) == []
     assert store.get_run(run_id).train_seconds is None
 
@@ -56,7 +58,7 @@ def test_going_on_after_the_last_epoch_forgets_none(store: RunStore, dataset: Da
     store.mark_lost(run_id, token, "It vanished.")
     store.requeue(run_id)
     _, again = claim(store)
-    assert store.go_on_after(run_id, again, 1, "Goes on after epoch 1 of 40.") == 0
+    store.go_on_after(run_id, again, 1, "Goes on after epoch 1 of 40.", best_epoch=1)
     assert [found.epoch for found in store.list_epochs(run_id)] == [1]
 
 

@@ -146,7 +146,7 @@ def test_a_claim_counts_launches(store: RunStore, dataset: DatasetRecord) -> Non
     assert claim(store)[0].launches == 2
 
 
-def test_a_claim_that_is_taken_back_leaves_no_trace_but_a_line(
+def test_a_claim_that_is_taken_back_leaves_the_threads_of_the_first_claim_and_a_line(
     store: RunStore, dataset: DatasetRecord
 ) -> None:
     first, second = queue_runs(store, dataset, "ab")
@@ -155,10 +155,48 @@ def test_a_claim_that_is_taken_back_leaves_no_trace_but_a_line(
     assert claimed is not None
     assert store.release_claim(first, claimed[1]) is RunStatus.QUEUED
     assert [run.id for run in store.queue()] == [first, second]
-    assert store.get_run(first) == before
-    assert "before it could launch the worker" in store.list_events(first)[0].message
+    assert store.get_run(first) == replace(before, threads=2)
+    assert "before its worker had reported" in store.list_events(first)[0].message
     with pytest.raises(StateError, match="launched again or queued since"):
         store.worker_started(first, claimed[1], identity(claimed[1]))
+
+
+def test_threads_that_a_person_asked_for_outlive_a_claim_that_is_taken_back(
+    store: RunStore, dataset: DatasetRecord
+) -> None:
+    run = store.add_run(new_run(dataset, threads=4))
+    claimed = store.claim_next(1, threads=1)
+    assert claimed is not None
+    store.release_claim(run.id, claimed[1])
+    assert store.get_run(run.id) == run
+    again = store.claim_next(1, threads=1)
+    assert again is not None
+    assert again[0].threads == 4
+
+
+def test_a_claim_that_is_taken_back_stands_before_runs_that_were_queued_meanwhile(
+    store: RunStore, dataset: DatasetRecord
+) -> None:
+    *earlier, last = queue_runs(store, dataset, "abc")
+    tokens = {run.id: token for run, token in (claim(store) for _ in "abc")}
+    for run_id in earlier:
+        store.worker_started(run_id, tokens[run_id], identity(tokens[run_id]))
+    (later,) = queue_runs(store, dataset, "d")
+    store.release_claim(last, tokens[last])
+    assert [run.id for run in store.queue()] == [last, later]
+
+
+def test_a_claim_that_is_taken_back_stands_before_runs_that_were_moved_meanwhile(
+    store: RunStore, dataset: DatasetRecord
+) -> None:
+    *earlier, claimed, next_one, last = queue_runs(store, dataset, "abcde")
+    for run_id in earlier:
+        _, token = claim(store)
+        store.worker_started(run_id, token, identity(token))
+    _, token = claim(store)
+    store.move_queued(last, "top")
+    store.release_claim(claimed, token)
+    assert [run.id for run in store.queue()] == [claimed, last, next_one]
 
 
 def test_a_run_that_was_to_be_stopped_is_stopped_when_its_claim_is_taken_back(
@@ -171,7 +209,7 @@ def test_a_run_that_was_to_be_stopped_is_stopped_when_its_claim_is_taken_back(
     run = store.get_run(run_id)
     assert (run.status, run.reason, run.launches) == (
         RunStatus.STOPPED,
-        "Stopped before its worker was launched.",
+        "Stopped before its worker had reported.",
         0,
     )
     assert run.finished_at is not None

@@ -64,7 +64,7 @@ def test_each_change_of_a_run_tells_its_cause(store: RunStore, dataset: DatasetR
     store.set_notes(run_id, "")
     store.set_tags(run_id, ["rock", "basalt"])
     store.set_tags(run_id, [])
-    store.go_on_after(run_id, token, 0, "No checkpoint can be read; begins anew.")
+    store.go_on_after(run_id, token, 0, "No checkpoint can be read; begins anew.", best_epoch=0)
     store.heartbeat(run_id, token, ending="Received SIGTERM; ends at the next batch.")
     store.finish(run_id, token, RunStatus.COMPLETED, "Done.")
     store.archive_runs([run_id])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
 from marsseg.errors import ConfigError, NotFoundError, StateError
@@ -15,8 +18,10 @@ def completed_run(
 ) -> RunRecord:
     """A run of so many epochs out of those planned."""
     values = {"train.epochs": planned, "train.seed": 5, "name": "mine", "train.schedule": schedule}
-    run = store.add_run(new_run(dataset, config=values))
-    _, token = claim(store)
+    run = store.add_run(new_run(dataset, "mine", config=values))
+    claimed = store.claim_next(1_000, threads=2, gpus=("GPU-a",))
+    assert claimed is not None
+    token = claimed[1]
     store.worker_started(run.id, token, identity(token))
     for number in range(1, epochs + 1):
         store.add_epoch(run.id, token, epoch(number))
@@ -122,18 +127,70 @@ def test_an_extension_that_is_called_off_leaves_the_run_as_it_was(
     store: RunStore, dataset: DatasetRecord
 ) -> None:
     run = completed_run(store, dataset, epochs=3, planned=10)
+    store.archive_runs([run.id])
+    before = store.get_run(run.id)
     store.extend_run(run.id, 2)
     back = store.request_stop(run.id)
-    assert (back.status, back.reason, back.config, back.fingerprint, back.finished_at, back.best_epoch) == (
-        RunStatus.COMPLETED,
-        run.reason,
-        run.config,
-        run.fingerprint,
-        run.finished_at,
-        run.best_epoch,
-    )
+    assert back == replace(before, position=back.position)
     assert store.queue() == []
     assert store.extend_run(run.id, 1).config.train.epochs == 4
+
+
+def test_a_name_given_meanwhile_outlives_an_extension_that_is_called_off(
+    store: RunStore, dataset: DatasetRecord
+) -> None:
+    run = completed_run(store, dataset)
+    store.extend_run(run.id, 2)
+    store.rename_run(run.id, "better name")
+    back = store.request_stop(run.id)
+    assert back.name == back.config.name == "better name"
+    assert back.config == run.config.with_values({"name": "better name"})
+
+
+UNBEGUN: dict[str, Callable[[RunStore, str, str], object]] = {
+    "stopped before its worker had reported": lambda s, run, token: (
+        s.request_stop(run),
+        s.release_claim(run, token),
+    ),
+    "no worker could be launched": lambda s, run, token: s.finish(
+        run, token, RunStatus.FAILED, "No room for a log."
+    ),
+    "its worker died before it reported": lambda s, run, token: s.mark_lost(run, token, "Out of memory."),
+    "its worker hung before it reported": lambda s, run, token: (
+        s.request_stop(run),
+        s.finish(run, token, RunStatus.STOPPED, "It was ended by force."),
+    ),
+}
+
+
+@pytest.mark.parametrize("end", UNBEGUN)
+def test_an_extension_that_no_worker_began_leaves_the_run_as_it_was(
+    store: RunStore, dataset: DatasetRecord, end: str
+) -> None:
+    run = completed_run(store, dataset, epochs=3, planned=10)
+    store.extend_run(run.id, 2)
+    extended, token = claim(store)
+    UNBEGUN[end](store, run.id, token)
+    back = store.get_run(run.id)
+    assert back == replace(run, position=back.position, launches=back.launches)
+    assert store.queue() == []
+    with pytest.raises(StateError):
+        store.worker_started(run.id, token, identity(token))
+    assert store.extend_run(run.id, 2).config == extended.config
+
+
+def test_why_an_extension_did_not_come_about_stands_in_the_timeline(
+    store: RunStore, dataset: DatasetRecord
+) -> None:
+    run = completed_run(store, dataset)
+    store.extend_run(run.id, 2)
+    _, token = claim(store)
+    store.finish(run.id, token, RunStatus.FAILED, "No room for a log.")
+    newest = store.list_events(run.id)[0]
+    assert (newest.kind, newest.message) == (
+        "completed",
+        "Not extended after all; it is as before. No room for a log.",
+    )
 
 
 def test_an_extension_under_way_is_stopped_like_any_run(store: RunStore, dataset: DatasetRecord) -> None:

@@ -278,6 +278,8 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, sqlite_url: str) -> Non
         ("", "no database URL"),
         ("sqlite://", "must be a file"),
         ("sqlite:///:memory:", "must be a file"),
+        ("sqlite:///file::memory:?uri=true", "must be a file"),
+        ("sqlite:///file:shared?mode=memory&uri=true", "must be a file"),
         ("mysql://user:secret@host/lab", "'mysql' are not supported"),
         ("oracle://x", "'oracle' are not supported"),
         ("postgresql+nodriver://user:secret@127.0.0.1:1/lab", "postgresql"),

@@ -8,7 +8,7 @@ import pytest
 
 from marsseg.errors import StateError
 from marsseg.store import RunStore
-from marsseg.store.records import DatasetRecord, Phase, Progress, RunStatus
+from marsseg.store.records import DatasetRecord, LeaseRecord, Phase, Progress, RunStatus
 from tests.store.building import Clock, claim, epoch, evaluation, identity, queue_runs, run_in, start_run
 
 STATES = ["queued", "starting", "running", "stopping", "completed", "stopped", "failed", "lost"]
@@ -24,11 +24,12 @@ CALLS: dict[str, Callable[[RunStore, str, str], object]] = {
     "finish stopped": lambda s, run, token: s.finish(run, token, RunStatus.STOPPED, "Asked to."),
     "finish failed": lambda s, run, token: s.finish(run, token, RunStatus.FAILED, "Loss is NaN."),
     "mark_lost": lambda s, run, token: s.mark_lost(run, token, "Machine restarted."),
+    "note_overdue": lambda s, run, token: s.note_overdue(run, token, "No progress for a minute."),
     "requeue": lambda s, run, _: s.requeue(run),
     "release_claim": lambda s, run, token: s.release_claim(run, token),
     "stop now": lambda s, run, _: s.request_stop(run, now=True),
     "ending": lambda s, run, token: s.heartbeat(run, token, ending="Received SIGTERM."),
-    "go_on_after": lambda s, run, token: s.go_on_after(run, token, 0, "Begins anew."),
+    "go_on_after": lambda s, run, token: s.go_on_after(run, token, 0, "Anew.", best_epoch=0),
     "report_progress": lambda s, run, token: s.report_progress(run, token, Progress(Phase.SAVING)),
     "archive": lambda s, run, _: s.archive_runs([run]),
     "set_priority": lambda s, run, _: s.set_priority(run, 3),
@@ -48,6 +49,7 @@ OUTCOMES = {
     "finish stopped": "- stopped stopped stopped - - - -",
     "finish failed": "- failed failed failed - - - -",
     "mark_lost": "- lost lost lost completed stopped failed lost",
+    "note_overdue": "- starting running stopping - - - -",
     "requeue": "- - - - - queued queued queued",
     "release_claim": "- queued running stopping completed stopped failed lost",
     "stop now": "stopped stopping stopping stopping - - - -",
@@ -96,6 +98,39 @@ def test_the_last_word_stands(store: RunStore, dataset: DatasetRecord) -> None:
     assert store.mark_lost(run_id, token, "Not seen for a minute.") is False
     run = store.get_run(run_id)
     assert (run.status, run.reason, run.best_epoch) == (RunStatus.COMPLETED, "All 40 epochs.", 31)
+
+
+WORDS: dict[str, Callable[[RunStore, str, str], object]] = {
+    "stopped by SIGTERM. No progress.": lambda s, run, token: s.finish(
+        run, token, RunStatus.STOPPED, "stopped by SIGTERM"
+    ),
+    "Vanished. No progress.": lambda s, run, token: s.mark_lost(run, token, "Vanished."),
+}
+
+
+@pytest.mark.parametrize("reason", WORDS)
+def test_why_a_scheduler_ended_a_worker_stands_behind_its_last_word_and_no_later_one(
+    store: RunStore, dataset: DatasetRecord, reason: str
+) -> None:
+    run_id, token = start_run(store, dataset)
+    store.note_overdue(run_id, token, "No progress.")
+    WORDS[reason](store, run_id, token)
+    assert store.get_run(run_id).reason == reason
+    store.requeue(run_id)
+    _, token = claim(store)
+    store.finish(run_id, token, RunStatus.FAILED, "Loss is NaN.")
+    assert store.get_run(run_id).reason == "Loss is NaN."
+
+
+def test_a_scheduler_that_speaks_for_a_worker_says_why_itself(
+    store: RunStore, dataset: DatasetRecord
+) -> None:
+    run_id, token = start_run(store, dataset)
+    fence = store.acquire_lease("scheduler", "first", now=0, ttl=10)
+    lease = LeaseRecord("scheduler", "first", 10, fence)
+    store.note_overdue(run_id, token, "No progress.", lease=lease)
+    store.finish(run_id, token, RunStatus.FAILED, "No progress; the worker was ended.", lease=lease)
+    assert store.get_run(run_id).reason == "No progress; the worker was ended."
 
 
 def test_a_stop_reaches_the_worker_by_its_heartbeat(store: RunStore, dataset: DatasetRecord) -> None:

@@ -99,6 +99,7 @@ class Notebook:
     starts: list[tuple[int, str]] = field(default_factory=list)
     heard: list[Progress] = field(default_factory=list)
     told: dict[str, Any] = field(default_factory=dict)
+    best_epoch: int = 0
     on_progress: Callable[[Progress], None] = lambda _progress: None
     on_epoch: Callable[[EpochRecord], None] = lambda _record: None
 
@@ -109,12 +110,15 @@ class Notebook:
     def facts(self, *, parameters: int, class_weights: np.ndarray) -> None:
         self.told |= {"parameters": parameters, "class_weights": class_weights}
 
-    def resumed(self, epoch: int, message: str) -> None:
-        self.starts.append((epoch, message))
+    def begins(self, epoch: int, message: str, *, best_epoch: int) -> bool:
+        self.starts += [(epoch, message)] if message else []
+        self.best_epoch = best_epoch
+        return False
 
-    def epoch(self, record: EpochRecord) -> None:
+    def epoch(self, record: EpochRecord, *, is_best: bool) -> None:
         self.on_epoch(record)
         self.epochs.append(record)
+        self.best_epoch = record.epoch if is_best else self.best_epoch
 
     def evaluation(self, split: str, decoding: str, rows: np.ndarray, confusions: np.ndarray) -> None:
         self.told[split, decoding] = (rows, confusions)

@@ -29,10 +29,10 @@ def before(owner: Any, name: str, is_it_time: Callable[..., bool]) -> None:
     """Send the signal before a function is called with the right arguments."""
     plain = getattr(owner, name)
 
-    def wrapped(*arguments: Any) -> Any:
+    def wrapped(*arguments: Any, **named: Any) -> Any:
         if is_it_time(*arguments):
             signal_myself()
-        return plain(*arguments)
+        return plain(*arguments, **named)
 
     setattr(owner, name, wrapped)
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import errno
+import os
+
 import numpy as np
 import pytest
 
@@ -138,6 +141,26 @@ def test_a_flipped_byte_is_noticed_wherever_it_is(small, tmp_path):
             for value, wanted in zip(read.model, good.model, strict=True):
                 np.testing.assert_array_equal(value, wanted)
     assert noticed > len(places) / 2
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO, errno.ETIMEDOUT, errno.EMFILE, errno.EACCES])
+def test_a_file_that_the_disk_does_not_give_now_is_not_called_damaged(tmp_path, monkeypatch, number):
+    checkpoints = Checkpoints(tmp_path, recorded=[(1, "epoch-0001.npz")])
+
+    def refuse(path, **_how):
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(np, "load", refuse)
+    with pytest.raises(CheckpointError, match=r"cannot be read now .*; nothing was removed") as told:
+        checkpoints.read(1)
+    assert not isinstance(told.value, UnreadableError)
+
+
+def test_a_folder_in_the_place_of_a_file_is_as_good_as_gone(tmp_path):
+    (tmp_path / "epoch-0001.npz").mkdir()
+    checkpoints = Checkpoints(tmp_path, recorded=[(1, "epoch-0001.npz")])
+    with pytest.raises(UnreadableError, match="is gone"):
+        checkpoints.read(1)
 
 
 def test_a_checkpoint_of_another_network_is_refused(small, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,12 @@ from marsseg.data.cleaning import kept_rows
 from marsseg.data.splits import make_split
 from marsseg.identity import own_identity
 from marsseg.metrics import confusion_matrices
-from marsseg.store.records import RunRecord, RunStatus
+from marsseg.store.records import Phase, RunRecord, RunStatus
 from marsseg.training.inputs import fit_standardizer
+from marsseg.training.reporting import StopFlag
 from tests.training.lopsided import lopsided
 from tests.training.small_lab import DROPPED, SmallLab
+from tests.training.watching import at
 
 
 @pytest.fixture
@@ -171,3 +174,42 @@ def test_a_stop_leaves_nothing_half_done(lab, train):
     lab.store.requeue(run.id)
     lab.work(*lab.claim_next())
     assert lab.store.get_run(run.id).status is RunStatus.COMPLETED
+
+
+def test_what_a_killed_launch_was_writing_is_cleared_away(lab, train):
+    first, second = train(), train(train__seed=1)
+    how = {"combine.rule": "mean", "combine.members": [first.id, second.id]}
+    run, token = lab.claim(first.config.with_values(how))
+    half = lab.folder(run, ".model.onnx.ab12cd34.tmp")
+    half.mkdir(parents=True)
+    (half / "merged.onnx").write_bytes(b"half of it")
+    assert lab.work(run, token) == 0
+    left = {path.name for path in lab.folder(run, "").iterdir()}
+    assert left == {"model.onnx", "predictions", "split.npz"}
+
+
+@pytest.mark.parametrize(("cause", "by"), [("SIGTERM", "stopped by SIGTERM"), ("", "stopped, as asked")])
+def test_a_stop_while_it_is_judged_keeps_nothing_and_says_whose_it_was(lab, train, monkeypatch, cause, by):
+    first, second = train(), train(train__seed=1)
+    how = {"combine.rule": "mean", "combine.members": [first.id, second.id]}
+    run, token = lab.claim(first.config.with_values(how))
+    stop = StopFlag()
+    at(monkeypatch, Phase.EVALUATING, lambda _reporter: stop.set(cause))
+    assert lab.work(run, token, stop) == 0
+    stopped = lab.store.get_run(run.id)
+    assert (stopped.status, stopped.reason) == (RunStatus.STOPPED, f"{by}; nothing was combined")
+    assert lab.store.list_scored_splits(run.id) == []
+    assert [path for path in lab.folder(run, "").rglob("*") if path.is_file()] == []
+
+
+def test_scores_of_a_launch_that_was_killed_do_not_outlive_a_stop_of_the_next(lab, train, monkeypatch):
+    whole = combine(lab, train(), train(train__seed=1))
+    (evaluation,) = lab.store.list_evaluations([whole.id], "test", "argmax")
+    run, token = lab.claim(whole.config)
+    lab.store.add_evaluation(token, dataclasses.replace(evaluation, run_id=run.id))
+    resumed, token = lab.claim_again(run)
+    stop = StopFlag()
+    at(monkeypatch, Phase.EVALUATING, lambda _reporter: stop.set())
+    assert lab.work(resumed, token, stop) == 0
+    assert lab.store.get_run(run.id).status is RunStatus.STOPPED
+    assert lab.store.list_scored_splits(run.id) == []

@@ -14,7 +14,7 @@ from marsseg.config import ModelConfig
 from marsseg.inference.predictor import load_predictor
 from marsseg.settings import PROJECT_ROOT
 from marsseg.training.exporting import export_onnx
-from marsseg.training.files import DiskFullError
+from marsseg.training.files import DiskFullError, list_unfinished
 from marsseg.training.networks import build_network
 
 pytestmark = pytest.mark.training
@@ -103,6 +103,16 @@ def test_a_failed_export_leaves_the_earlier_file(network, tmp_path, monkeypatch)
         export_onnx(network, path, {})
     assert path.read_bytes() == b"an earlier model"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_kill_while_exporting_leaves_is_known_as_unfinished(network, tmp_path, monkeypatch):
+    found = []
+    monkeypatch.setattr(
+        "marsseg.training.exporting.move_whole",
+        lambda temporary, _path: found.append(list_unfinished(tmp_path) == [temporary.parent]),
+    )
+    export_onnx(network, tmp_path / "model.onnx", {})
+    assert found == [True]
 
 
 def test_export_says_nothing(network, tmp_path, capfd):

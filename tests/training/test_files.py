@@ -6,7 +6,15 @@ import sqlite3
 import numpy as np
 import pytest
 
-from marsseg.training.files import DiskFullError, is_disk_full, move_whole, save_array, write_whole
+from marsseg.training.files import (
+    DiskFullError,
+    is_disk_full,
+    list_unfinished,
+    move_whole,
+    remove_unfinished,
+    save_array,
+    write_whole,
+)
 
 
 def test_a_failed_write_leaves_the_earlier_file_and_nothing_else(tmp_path):
@@ -64,3 +72,22 @@ def test_a_full_disk_is_known_in_every_library_s_words(error, is_full):
     wrapped = ValueError("could not be written")
     wrapped.__cause__ = error
     assert is_disk_full(wrapped) is is_full
+
+
+def test_what_a_kill_leaves_is_listed_and_removed(tmp_path):
+    for name in (
+        ".model.onnx.ab12cd34.tmp/raw.onnx",
+        "predictions/.test_argmax.npy.77.tmp",
+        ".tmp.best.weights.h5",
+        "predictions/test_argmax.npy",
+        "model.onnx",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    unfinished = list_unfinished(tmp_path)
+    (tmp_path / ".split.npz.78.tmp").write_bytes(b"of a launch that came later")
+    remove_unfinished([*unfinished, tmp_path / ".gone.tmp"])
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"predictions/test_argmax.npy", "model.onnx", ".split.npz.78.tmp"}
+    assert not (tmp_path / ".model.onnx.ab12cd34.tmp").exists()
+    assert list_unfinished(tmp_path / "never made") == []

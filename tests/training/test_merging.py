@@ -11,6 +11,7 @@ import pytest
 from scipy.special import softmax
 
 from marsseg.errors import MarsSegError
+from marsseg.training.files import list_unfinished
 from marsseg.training.merging import Member, merge_networks, read_member
 from tests.training.lopsided import lopsided
 
@@ -131,3 +132,15 @@ def test_an_earlier_file_survives_a_failure(rng, tmp_path):
         merge_networks([broken], path, {}, rule="mean", flips=True)
     assert path.read_bytes() == b"earlier"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_kill_while_writing_leaves_is_known_as_unfinished(tmp_path, rng, monkeypatch):
+    found: list[Path] = []
+
+    def look(temporary: Path, _path: Path) -> None:
+        assert list_unfinished(tmp_path) == [temporary.parent]
+        found.append(temporary)
+
+    monkeypatch.setattr("marsseg.training.merging.move_whole", look)
+    merge_networks([lopsided(rng, *FIRST)], tmp_path / "model.onnx", {}, rule="mean")
+    assert len(found) == 1

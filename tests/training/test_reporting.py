@@ -229,9 +229,10 @@ def test_a_suspended_worker_that_a_signal_wakes_knows_who_asked(reporter):
 def test_going_on_forgets_later_epochs_and_says_so(reporter):
     for number in (1, 2, 3):
         reporter.epoch(
-            EpochRecord(number, 1.0, 1.0, 0.5, (0.5,) * 5, 0.1, 1.0, 9.0, f"epoch-{number:04d}.npz")
+            EpochRecord(number, 1.0, 1.0, 0.5, (0.5,) * 5, 0.1, 1.0, 9.0, f"epoch-{number:04d}.npz"),
+            is_best=number == 1,
         )
-    reporter.resumed(1, "Goes on after epoch 1 of 3.")
+    reporter.begins(1, "Goes on after epoch 1 of 3.", best_epoch=1)
     (kept,) = reporter.store.list_epochs(reporter.run_id)
     assert (kept.epoch, kept.checkpoint) == (1, "epoch-0001.npz")
     event = reporter.store.list_events(reporter.run_id)[0]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 
 import numpy as np
 import pytest
 
-from marsseg.training.checkpoints import Checkpoints
+from marsseg.errors import StateError
+from marsseg.training.checkpoints import CheckpointError, Checkpoints
+from marsseg.training.reporting import StoreReporter
 from marsseg.training.resuming import find_start
 
 pytestmark = pytest.mark.training
@@ -56,7 +59,7 @@ def test_the_newest_checkpoint_is_gone_on_from(folder, go_on):
     _, outcome, notebook = go_on()
     assert notebook.starts == [(4, "Goes on after epoch 4 of 5.")]
     assert [record.epoch for record in notebook.epochs] == [5]
-    assert outcome.best_epoch == 1
+    assert outcome.best_epoch == notebook.best_epoch == 1
     kept = ["epoch-0001-first.npz", "epoch-0004-first.npz", "epoch-0005-second.npz"]
     assert checkpoint_names(folder) == kept
 
@@ -90,8 +93,21 @@ def test_a_newest_checkpoint_that_was_the_best_takes_no_other_with_it(
 def test_a_folder_that_is_gone_begins_anew(folder, go_on, four_epochs):
     shutil.rmtree(folder / "checkpoints")
     _, _, notebook = go_on()
-    assert notebook.starts == [(0, "No checkpoint can be read; begins anew.")]
+    why = "Checkpoint epoch-0004-first.npz is gone, and no other can be read; begins anew."
+    assert notebook.starts == [(0, why)]
     assert notebook.numbers()[:4] == four_epochs[1].numbers()
+
+
+def test_a_disk_that_gives_nothing_for_a_moment_costs_no_epoch(folder, go_on, monkeypatch):
+    before = checkpoint_names(folder)
+
+    def refuse(path, **_how):
+        raise OSError(errno.ESTALE, "Stale file handle", str(path))
+
+    monkeypatch.setattr(np, "load", refuse)
+    with pytest.raises(CheckpointError, match=r"Stale file handle.*Resume the run when its disk is back"):
+        go_on()
+    assert checkpoint_names(folder) == before
 
 
 def test_leftovers_of_a_kill_are_removed_and_not_believed(folder, go_on):
@@ -112,6 +128,7 @@ def test_a_run_whose_best_weights_are_lost_goes_on_and_has_another_best(folder, 
     assert message.endswith("), the best one; goes on after epoch 4, now the best.")
     fourth, (fifth,) = four_epochs[1].epochs[3], notebook.epochs
     assert outcome.best_epoch == (5 if fifth.val_terrain_miou > fourth.val_terrain_miou else 4)
+    assert notebook.best_epoch == outcome.best_epoch
     trainer.load_best(outcome)
 
 
@@ -150,3 +167,21 @@ def test_without_those_another_epoch_has_to_be_the_best(earlier_version, folder)
     start = find_start(checkpoints, checkpoints.read, epochs=6)
     assert (start.epoch, start.is_best_lost) == (4, True)
     assert checkpoints.is_unsigned(1)
+
+
+def test_a_launch_that_lost_the_run_before_its_first_step_leaves_the_files_of_the_next_alone(
+    lab, trainer_in, tiny_config
+):
+    """As after a suspension right after it was built: it knows of no epochs, and the next launch has some."""
+    run, token = lab.claim(tiny_config())
+    folder = lab.settings.run_dir(run.id)
+    trainer = trainer_in(folder, tiny_config(), StoreReporter(lab.store, run.id, token))
+    lab.claim_again(run)
+    (folder / "checkpoints").mkdir(parents=True)
+    written = {"epoch-0001-second.npz", ".epoch-0002-second.npz.77.tmp"}
+    for name in written:
+        (folder / "checkpoints" / name).write_bytes(b"of the second launch")
+
+    with pytest.raises(StateError, match="was launched again"):
+        trainer.train()
+    assert set(checkpoint_names(folder)) == written

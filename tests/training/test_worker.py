@@ -184,14 +184,30 @@ def test_a_run_that_diverged_keeps_the_scores_of_its_best_epoch(lab, tiny_config
     assert {"model.onnx", "best.weights.h5"} <= {path.name for path in lab.folder(run, "").iterdir()}
 
 
-@pytest.mark.parametrize("phase", [Phase.EVALUATING, Phase.EXPORTING])
-def test_a_stop_in_a_hurry_ends_evaluation_and_export(lab, tiny_config, monkeypatch, phase):
+@pytest.mark.parametrize(
+    ("scored", "left_out"),
+    [
+        ([], "not evaluated"),
+        (["validation"], "not evaluated on test tiles"),
+        (["test", "validation"], "not exported"),
+    ],
+)
+def test_a_stop_in_a_hurry_ends_evaluation_and_export_and_says_where(
+    lab, tiny_config, monkeypatch, scored, left_out
+):
     run, token = lab.claim(tiny_config(SMALL))
-    at(monkeypatch, phase, lambda reporter: reporter.store.request_stop(run.id, now=True))
+
+    def hurry(reporter):
+        if reporter.store.list_scored_splits(run.id) == scored:
+            reporter.store.request_stop(run.id, now=True)
+
+    at(monkeypatch, Phase.EVALUATING, hurry)
+    at(monkeypatch, Phase.EXPORTING, hurry)
     assert lab.work(run, token) == 0
     stopped = lab.store.get_run(run.id)
-    assert (stopped.status, stopped.reason) == (RunStatus.STOPPED, "2 epochs; not evaluated, as asked")
+    assert (stopped.status, stopped.reason) == (RunStatus.STOPPED, f"2 epochs; {left_out}, as asked")
     assert stopped.best_epoch in {1, 2}
+    assert lab.store.list_scored_splits(run.id) == scored
     assert not (lab.settings.run_dir(run.id) / "model.onnx").exists()
 
     monkeypatch.undo()
