@@ -45,7 +45,6 @@ from marsseg.services.handling import (
     resume,
     set_notes,
     set_priority,
-    set_tags,
     stop,
     tag_runs,
 )
@@ -255,7 +254,6 @@ __all__ = [
     "segment_file",
     "set_notes",
     "set_priority",
-    "set_tags",
     "shared_values",
     "split_of",
     "split_summary",

@@ -134,11 +134,6 @@ def set_notes(lab: Lab, run_id: str, notes: str, *, instead_of: str | None = Non
     return lab.store.set_notes(get_run(lab, run_id).id, notes, instead_of=instead_of)
 
 
-def set_tags(lab: Lab, run_id: str, tags: Iterable[str]) -> RunRecord:
-    """Replace a run's tags."""
-    return lab.store.set_tags(get_run(lab, run_id).id, tags)
-
-
 def change_tags(lab: Lab, run_id: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> RunRecord:
     """Add tags to those that a run has, and take some away.
 
