@@ -1,5 +1,7 @@
 """What helped: configurations ranked, and compared to a baseline."""
 
+from functools import partial
+
 import streamlit as st
 
 from marsseg import services
@@ -53,7 +55,7 @@ if not shown.rows:
     st.stop()
 selected = board.render_board(shown, columns, st.session_state.get(keys.BOARD_SELECTED, []))
 st.session_state[keys.BOARD_SELECTED] = selected
-runs = board_controls.representatives(shown, selected)
+runs = board_controls.representatives(ranked, selected)
 if shown.caveat:
     st.caption(shown.caveat)
 
@@ -66,9 +68,10 @@ with st.container(horizontal=True, vertical_alignment="center"):
         help=f"Select one to {services.MAX_RUNS} rows in the table first.",
     ):
         st.switch_page("pages/masks.py", query_params={keys.RUNS: ",".join(runs)})
-    board_controls.render_diff(shown, selected)
+    board_controls.render_diff(ranked, selected)
     board_controls.render_export(
-        {form: services.leaderboard_text(shown, form) for form in keys.BOARD_FORMATS}
+        {form: partial(services.leaderboard_text, shown, form) for form in keys.BOARD_FORMATS}
     )
+    board_controls.render_hidden(ranked, shown, selected)
 
 board.render_board_charts(shown)

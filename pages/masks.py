@@ -4,14 +4,14 @@ import streamlit as st
 
 from marsseg import services
 from marsseg.errors import MarsSegError
-from marsseg.ui import keys, mask_page, shell, state
+from marsseg.ui import keys, live, mask_page, shell, state
 
 shell.begin_page(__file__)
 lab = services.open_lab()
 
-scores = services.score_by_run(lab)
-runs = {run.id: run for run in services.list_runs(lab) if run.id in scores and run.config.data.tells_terrain}
+scores, runs = services.score_by_run(lab), services.runs_with_masks(lab)
 if not runs:
+    live.watch("masks", lambda: (bool(services.runs_with_masks(lab)), services.activity(lab).is_busy))
     shell.render_empty(
         "compare", "No predictions yet", "Tiles appear here once a run has ended: image, truth and masks."
     )

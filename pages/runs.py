@@ -62,6 +62,7 @@ readers = run_detail.Readers(
     confusion=partial(services.confusion_of, lab, run.id),
     log_size=partial(services.log_size, lab, run.id),
     log=partial(services.read_log, lab, run.id),
+    origin=partial(services.nearest_preset, run.config),
     reproduction=partial(services.reproduce, lab, run.id),
 )
 score = finished.scores.get(run.id)

@@ -4,13 +4,14 @@ import streamlit as st
 
 from marsseg import services
 from marsseg.errors import MarsSegError
-from marsseg.ui import keys, segment_page, shell, state
+from marsseg.ui import keys, live, segment_page, shell, state
 
 shell.begin_page(__file__)
 lab = services.open_lab()
 
 usable = services.usable_runs(lab)
 if not usable:
+    live.watch("segment", lambda: (bool(services.usable_runs(lab)), services.activity(lab).is_busy))
     shell.render_empty(
         "image_search",
         "No trained network yet",

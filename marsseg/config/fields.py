@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -80,6 +81,7 @@ class Ui:
         return self.when if isinstance(self.when, tuple) else (self.when,)
 
 
+@cache
 def ui_of(section: type[BaseModel], name: str) -> Ui:
     """How a field of a section is shown."""
     return next(m for m in section.model_fields[name].metadata if isinstance(m, Ui))

@@ -43,7 +43,6 @@ from marsseg.services.handling import (
     resume,
     set_notes,
     set_priority,
-    set_tags,
     stop,
     tag_runs,
 )
@@ -56,6 +55,7 @@ from marsseg.services.imports import (
     wait_for_import,
 )
 from marsseg.services.lab import DEMO_DATASET, Activity, Lab, activity, open_lab, revive, store_version
+from marsseg.services.ladder import Origin, nearest_preset
 from marsseg.services.leaderboard import (
     Leaderboard,
     LeaderboardQuery,
@@ -101,6 +101,7 @@ from marsseg.services.runs import (
     read_previews,
     require_model,
     run_details,
+    runs_with_masks,
     score_by_run,
     wait,
 )
@@ -152,6 +153,7 @@ __all__ = [
     "LeakPair",
     "LeakReport",
     "MaskComparison",
+    "Origin",
     "OutlierGroupView",
     "PlannedRun",
     "Previews",
@@ -215,6 +217,7 @@ __all__ = [
     "mask_comparison",
     "migrate_store",
     "move_in_queue",
+    "nearest_preset",
     "open_lab",
     "pause_queue",
     "pixel_counts",
@@ -244,13 +247,13 @@ __all__ = [
     "run_document",
     "run_share",
     "run_summary",
+    "runs_with_masks",
     "score_by_run",
     "scored_datasets",
     "segment",
     "segment_file",
     "set_notes",
     "set_priority",
-    "set_tags",
     "shared_values",
     "split_of",
     "split_summary",

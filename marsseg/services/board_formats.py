@@ -76,10 +76,14 @@ def _sentence(board: Leaderboard) -> str:
 
 def board_cells(board: Leaderboard) -> list[list[str]]:
     """Rows of the text table; an unknown value is empty."""
-    return [_cells(rank, row, board) for rank, row in enumerate(board.rows, start=1)]
+    has_folds, has_other_tiles = board.has_folds, board.has_other_tiles  # each looks at all rows
+    return [
+        _cells(rank, row, board.toggles, basis=has_folds, shared=has_other_tiles)
+        for rank, row in enumerate(board.rows, start=1)
+    ]
 
 
-def _cells(rank: int, row: LeaderboardRow, board: Leaderboard) -> list[str]:
+def _cells(rank: int, row: LeaderboardRow, toggles: Sequence[str], *, basis: bool, shared: bool) -> list[str]:
     delta = row.delta
     return [
         str(rank),
@@ -87,13 +91,13 @@ def _cells(rank: int, row: LeaderboardRow, board: Leaderboard) -> list[str]:
         _number(row.score),
         _number(row.sd),
         str(row.n),
-        *([row.basis] if board.has_folds else []),
+        *([row.basis] if basis else []),
         _number(delta.value if delta else None, "+.4f"),
         _number(delta.low if delta else None, "+.4f"),
         _number(delta.high if delta else None, "+.4f"),
-        *([_number(delta.shared_tiles if delta else None, "d")] if board.has_other_tiles else []),
+        *([_number(delta.shared_tiles if delta else None, "d")] if shared else []),
         *(_number(iou) for iou in row.class_iou),
-        *("" if row.values.get(path) is None else format_value(row.values[path]) for path in board.toggles),
+        *("" if row.values.get(path) is None else format_value(row.values[path]) for path in toggles),
         "" if row.parameters is None else str(row.parameters),
         _number(row.seconds, ".1f"),
         " ".join(row.run_ids),

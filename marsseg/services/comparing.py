@@ -6,11 +6,13 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from marsseg.config import RunConfig
+from marsseg.config import DataConfig, RunConfig
+from marsseg.config.fields import matters
 from marsseg.errors import DatasetError
 from marsseg.metrics import Decoding, Lens, Split, class_iou, mean_iou, mean_of_known
 from marsseg.services.datasets import arrays_of
@@ -70,9 +72,7 @@ class RunGroup:
     def tiles(self) -> frozenset[Hashable]:
         """What decides on which tiles the runs were judged."""
         return frozenset(
-            (run.dropped_rows, *(run.config.effective().get(f"data.{field}") for field in SPLIT_FIELDS))
-            for pool in self.pools
-            for run in pool
+            (run.dropped_rows, *_split_values(run.config.data)) for pool in self.pools for run in pool
         )
 
     @property
@@ -91,6 +91,11 @@ class RunGroup:
     def class_iou(self, lens: Lens) -> tuple[float, ...]:
         """Five means over repeats, NaN where a class does not count or is not known."""
         return known_iou(self.config, mean_of_known(class_iou(np.stack(self.totals), lens), axis=0))
+
+
+def _split_values(data: DataConfig) -> tuple[Any, ...]:
+    """What divides the tiles; None for a field that has no say, such as the validation share of folds."""
+    return tuple(getattr(data, name) if matters(DataConfig, name, data) else None for name in SPLIT_FIELDS)
 
 
 def score_of(config: RunConfig, total: np.ndarray, lens: Lens) -> float:
@@ -179,12 +184,13 @@ def deltas_to(
     try:
         frames = _frames(lab, baseline.runs[0]) if others else None
     except DatasetError:
-        return {group.key: _plain_delta(group, baseline, lens) for group in others}
+        return _plain_deltas(others, baseline, lens)
     closer, rest = others[:MAX_INTERVALS], others[MAX_INTERVALS:]
     run_ids = [run.id for group in [baseline, *closer] for run in group.runs]
     judged = {each.run_id: each for each in lab.store.list_evaluations(run_ids, split, decoding)}
-    plain = {group.key: _plain_delta(group, baseline, lens) for group in rest}
-    return plain | {group.key: _delta(group, baseline, judged, lens, frames) for group in closer}
+    return _plain_deltas(rest, baseline, lens) | {
+        group.key: _delta(group, baseline, judged, lens, frames) for group in closer
+    }
 
 
 def _frames(lab: Lab, run: RunRecord) -> NDArray[np.int64] | None:
@@ -223,7 +229,11 @@ def _judged(group: RunGroup, judged: Mapping[str, EvaluationRecord]) -> list[Jud
     return [pooled(pool) for pool in known if pool]
 
 
-def _plain_delta(group: RunGroup, baseline: RunGroup, lens: Lens) -> Delta | None:
-    """The difference of the scores, if they are of the same tiles."""
-    value = group.score(lens) - baseline.score(lens)
-    return None if math.isnan(value) or group.tiles != baseline.tiles else Delta(value)
+def _plain_deltas(groups: Sequence[RunGroup], baseline: RunGroup, lens: Lens) -> dict[str, Delta | None]:
+    """The differences of the scores by key, where they are of the same tiles; there may be ten thousand."""
+    score, tiles = baseline.score(lens), baseline.tiles
+    values = {group.key: group.score(lens) - score for group in groups if group.tiles == tiles}
+    return {
+        group.key: None if math.isnan(value := values.get(group.key, math.nan)) else Delta(value)
+        for group in groups
+    }

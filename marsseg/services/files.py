@@ -52,6 +52,14 @@ def read_split(path: Path, split: str, *, whose: str, remedy: str) -> np.ndarray
         raise StateError(f"{whose} has a {path.name} that cannot be read; {remedy}") from error
 
 
+def modified_ns(path: Path) -> int:
+    """When a file was last written, in nanoseconds since the epoch; 0 if it is gone."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
 def is_whole_archive(path: Path) -> bool:
     """Whether an archive, such as a checkpoint, is there and every part of it fits its checksum."""
     try:

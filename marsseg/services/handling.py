@@ -126,14 +126,16 @@ def rename(lab: Lab, run_id: str, name: str) -> RunRecord:
     return lab.store.rename_run(get_run(lab, run_id).id, name)
 
 
-def set_notes(lab: Lab, run_id: str, notes: str) -> RunRecord:
-    """Replace what was written about a run."""
-    return lab.store.set_notes(get_run(lab, run_id).id, notes)
+def set_notes(lab: Lab, run_id: str, notes: str, *, instead_of: str | None = None) -> RunRecord:
+    """Replace what was written about a run.
 
+    Args:
+        instead_of: the notes that the writer had before them; others written since then stay, above.
 
-def set_tags(lab: Lab, run_id: str, tags: Iterable[str]) -> RunRecord:
-    """Replace a run's tags."""
-    return lab.store.set_tags(get_run(lab, run_id).id, tags)
+    Raises:
+        ConfigError: the notes are too long.
+    """
+    return lab.store.set_notes(get_run(lab, run_id).id, notes, instead_of=instead_of)
 
 
 def change_tags(lab: Lab, run_id: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> RunRecord:

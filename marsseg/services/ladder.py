@@ -1,14 +1,16 @@
-"""Which presets runs come from, and what was changed in all of them alike."""
+"""Which presets runs come from, and what was changed in them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from marsseg.config import RunConfig
+from marsseg.config.describe import differences
 from marsseg.config.run import REPEAT_FIELDS
-from marsseg.presets import LADDER, Preset
+from marsseg.presets import LADDER, PRESETS, Preset
 
 _NOT_A_CHANGE = REPEAT_FIELDS | {"data.dataset"}
 
@@ -24,6 +26,31 @@ class Rungs:
 
     presets: tuple[Preset, ...]
     shared: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The preset that a configuration is most like.
+
+    Args:
+        changes: values that have another effect than the preset's, by path: (here, there); None where a field
+            has no say. Dataset, seed, fold and name are no changes.
+    """
+
+    preset: Preset
+    changes: Mapping[str, tuple[Any, Any]]
+
+
+@lru_cache(maxsize=64)
+def nearest_preset(config: RunConfig) -> Origin:
+    """The preset from which the fewest fields differ; of several, the one of defaults, else the first."""
+    origins = [Origin(preset, _effects(config, preset.config)) for preset in PRESETS.values()]
+    return min(origins, key=lambda origin: (len(origin.changes), origin.preset.key != "default"))
+
+
+def _effects(config: RunConfig, start: RunConfig) -> dict[str, tuple[Any, Any]]:
+    found = differences(config, start)
+    return {path: values for path, values in found.items() if path not in _NOT_A_CHANGE}
 
 
 def find_rungs(configs: Sequence[RunConfig]) -> Rungs | None:

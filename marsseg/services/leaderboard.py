@@ -173,11 +173,16 @@ def filter_board(board: Leaderboard, words: str) -> Leaderboard:
     return replace(board, rows=rows)
 
 
-def scored_datasets(lab: Lab) -> list[str]:
+def scored_datasets(lab: Lab) -> Sequence[str]:
     """Names of the datasets that have scored runs, latest first."""
+    return _scored_datasets(lab, lab.store.version())
+
+
+@lru_cache(maxsize=8)
+def _scored_datasets(lab: Lab, version: int) -> tuple[str, ...]:  # noqa: ARG001 - part of the cache's key
     totals = lab.store.confusion_totals("test", "argmax")
     runs = lab.store.list_runs(statuses=ENDED_WELL, archived=False)
-    return list(dict.fromkeys(run.dataset_name for run in runs if run.id in totals))
+    return tuple(dict.fromkeys(run.dataset_name for run in runs if run.id in totals))
 
 
 def _dataset(lab: Lab, query: LeaderboardQuery, runs: Sequence[RunRecord]) -> str | None:

@@ -14,13 +14,10 @@ from marsseg.presets import LADDER, Preset
 from marsseg.services.lab import Lab
 from marsseg.services.ladder import Rungs, find_rungs
 from marsseg.services.result_rows import DECODING_OF, HEADLINE, Comparison, ResultRow, RowReader
-from marsseg.services.splits import SplitPart, split_of_run
+from marsseg.services.splits import SPLIT_FIELDS, SplitPart, split_of_run
 from marsseg.store.records import DatasetRecord, RunRecord, StudyRecord
 
-_LENGTH_AND_SPLIT = (
-    "train.epochs",
-    *(f"data.{name}" for name in ("validation_fraction", "test_fraction", "split_seed", "folds")),
-)
+_LENGTH_AND_SPLIT = ("train.epochs", *(f"data.{name}" for name in SPLIT_FIELDS if name != "fold"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from marsseg.execution import launch
 from marsseg.metrics import Decoding, Split
 from marsseg.services.caveats import caveat
 from marsseg.services.comparing import score_of
-from marsseg.services.files import read_array
+from marsseg.services.files import modified_ns, read_array
 from marsseg.services.lab import Lab, revive
 from marsseg.store.records import (
     ACTIVE,
@@ -30,9 +30,9 @@ from marsseg.store.records import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Previews:
-    """Masks of a few fixed validation tiles after each epoch.
+    """Masks of a few fixed validation tiles after each epoch; one value is equal to itself alone.
 
     Args:
         rows: (T,) int64 dataset rows of the tiles.
@@ -115,6 +115,18 @@ def _score_by_run(lab: Lab, version: int) -> Mapping[str, float]:  # noqa: ARG00
     return {run.id: score_of(run.config, totals[run.id], "terrain") for run in scored}
 
 
+def runs_with_masks(lab: Lab) -> Mapping[str, RunRecord]:
+    """Scored runs whose masks tell terrain, by id, newest first."""
+    return _runs_with_masks(lab, lab.store.version())
+
+
+@lru_cache(maxsize=2)
+def _runs_with_masks(lab: Lab, version: int) -> Mapping[str, RunRecord]:
+    scores = _score_by_run(lab, version)
+    runs = lab.store.list_runs(statuses=ENDED_WELL)
+    return {run.id: run for run in runs if run.id in scores and run.config.data.tells_terrain}
+
+
 def confusion_of(lab: Lab, run_id: str, split: Split, decoding: Decoding) -> np.ndarray | None:
     """(5, 5) int64 pixels of a split, `[true, predicted]`; None of a run that was not judged on it."""
     found = lab.store.list_evaluations([run_id], split, decoding)
@@ -150,25 +162,38 @@ def find_members(lab: Lab, run: RunRecord) -> dict[str, RunRecord | None]:
 
 
 def read_previews(lab: Lab, run: RunRecord) -> Previews | None:
-    """Masks of the run's fixed validation tiles, epoch by epoch; None before there are any."""
+    """Masks of the run's fixed validation tiles, epoch by epoch; None before there are any.
+
+    The same value as long as nothing is added, so that who draws it every other second can tell.
+    """
     folder = lab.settings.run_dir(run.id) / "previews"
     files = sorted(folder.glob("epoch-*.npy"))
     if not files or not (folder / "rows.npy").is_file():
         return None
-    rows = _preview(run, folder / "rows.npy")
-    arrays = open_arrays(lab.settings.datasets_dir / lab.store.get_dataset(run.dataset_id).sha256)
-    return Previews(
-        rows=rows,
-        epochs=tuple(int(path.stem.split("-")[1]) for path in files),
-        images=np.asarray(arrays.images[rows]),
-        truth=np.asarray(arrays.masks[rows]),
-        masks=np.stack([_preview(run, path) for path in files]),
+    tiles = lab.settings.datasets_dir / lab.store.get_dataset(run.dataset_id).sha256
+    return _read_previews(
+        f"Run {run.id} ({run.name})", tiles, tuple((path, modified_ns(path)) for path in files)
     )
 
 
-def _preview(run: RunRecord, path: Path) -> np.ndarray:
+@lru_cache(maxsize=2)
+def _read_previews(whose: str, tiles: Path, files: tuple[tuple[Path, int], ...]) -> Previews:
+    """Read the epochs once; the times at which they were written make one that changed be read again."""
+    paths = [path for path, _ in files]
+    rows = _preview(whose, paths[0].with_name("rows.npy"))
+    arrays = open_arrays(tiles)
+    return Previews(
+        rows=rows,
+        epochs=tuple(int(path.stem.split("-")[1]) for path in paths),
+        images=np.asarray(arrays.images[rows]),
+        truth=np.asarray(arrays.masks[rows]),
+        masks=np.stack([_preview(whose, path) for path in paths]),
+    )
+
+
+def _preview(whose: str, path: Path) -> np.ndarray:
     remedy = "train the run again to see its masks over epochs."
-    return read_array(path, what=f"Run {run.id} ({run.name}) has previews that", remedy=remedy)
+    return read_array(path, what=f"{whose} has previews that", remedy=remedy)
 
 
 def read_log(lab: Lab, run_id: str, *, tail_bytes: int = 20_000) -> str:

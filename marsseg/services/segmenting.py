@@ -14,11 +14,10 @@ import numpy as np
 
 from marsseg.classes import N_CLASSES
 from marsseg.errors import DatasetError, ImageError, StateError
-from marsseg.services.comparing import score_of
 from marsseg.services.datasets import dataset_tiles
 from marsseg.services.lab import DEMO_DATASET, Lab
-from marsseg.services.runs import model_path, require_model
-from marsseg.store.records import ENDED_WELL, RunRecord
+from marsseg.services.runs import model_path, require_model, runs_with_masks, score_by_run
+from marsseg.store.records import RunRecord
 
 if TYPE_CHECKING:
     from marsseg.config import RunConfig
@@ -97,13 +96,9 @@ def usable_runs(lab: Lab) -> list[tuple[RunRecord, float]]:
     Those that learned from the built-in demo terrain come last: their scores are of another world. First
     stages are left out: they tell no terrain.
     """
-    totals = lab.store.confusion_totals("test", "terrain_only")
-    scored = [
-        (run, score_of(run.config, totals[run.id], "terrain"))
-        for run in lab.store.list_runs(statuses=ENDED_WELL)
-        if run.id in totals and run.config.data.tells_terrain and model_path(lab, run.id).is_file()
-    ]
-    return sorted(scored, key=_usefulness, reverse=True)
+    scores = score_by_run(lab)
+    runs = [run for run in runs_with_masks(lab).values() if model_path(lab, run.id).is_file()]
+    return sorted(((run, scores[run.id]) for run in runs), key=_usefulness, reverse=True)
 
 
 def _usefulness(scored: tuple[RunRecord, float]) -> tuple[bool, float]:

@@ -17,8 +17,11 @@ from marsseg.store.transitions import refusal
 class Annotations(StorePart):
     """Changes that no result depends on, allowed in any state unless said otherwise."""
 
-    def set_notes(self, run_id: str, notes: str) -> RunRecord:
+    def set_notes(self, run_id: str, notes: str, *, instead_of: str | None = None) -> RunRecord:
         """Replace what was written about a run.
+
+        Args:
+            instead_of: the notes that the writer had before them; others written since then stay, above.
 
         Raises:
             NotFoundError: there is no such run.
@@ -27,6 +30,8 @@ class Annotations(StorePart):
         notes = tidy_notes(notes)
         with self._database.write() as session:
             row = get_row(session, run_id)
+            if instead_of is not None and row.notes not in {instead_of, notes}:
+                notes = _below(row.notes, notes, instead_of)
             if notes != row.notes:
                 row.notes = notes
                 self._add_event(session, "noted", "Notes changed." if notes else "Notes removed.", run_id)
@@ -82,3 +87,13 @@ class Annotations(StorePart):
                     row.archived = archived
                     done = "Archived." if archived else "Taken out of the archive."
                     self._add_event(session, "archived" if archived else "unarchived", done, run_id)
+
+
+def _below(theirs: str, ours: str, read: str) -> str:
+    """Both notes, ours below; of ours only what goes on after those that were read, if it does.
+
+    Raises:
+        ConfigError: they are too long together.
+    """
+    added = ours.removeprefix(f"{read}\n") if read else ours
+    return tidy_notes(f"{theirs}\n\n{added.strip()}")

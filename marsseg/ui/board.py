@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from marsseg.services import Leaderboard, LeaderboardRow
 
 OPTIONAL_COLUMNS = ("Interval of Δ", "Class IoU", "Toggles", "Parameters", "Time", "n")
+MOST_ROWS = 1_000
+"""Rows that the table shows: each one more is drawn and sent again with every click."""
 CHART_ROWS = 30
-"""Rows that the charts show; the table shows all."""
+"""Rows that the charts show."""
 DELTA = "Δ points"
 BASIS = "Scored over"
 _BASIS_HELP = (
@@ -45,15 +48,29 @@ def board_frame(board: Leaderboard, columns: Sequence[str] = OPTIONAL_COLUMNS) -
     # Takes a third of a second to import, which the first page of a new server need not wait for.
     import pandas as pd
 
-    return pd.DataFrame([_cells(rank, row, board, columns) for rank, row in enumerate(board.rows, start=1)])
+    basis = board.has_folds
+    rows = enumerate(board.rows, start=1)
+    return pd.DataFrame([_cells(rank, row, board, columns, basis=basis) for rank, row in rows])
+
+
+def rows_in_table(board: Leaderboard) -> tuple[LeaderboardRow, ...]:
+    """The rows that the table shows: all but for a long board."""
+    return board.rows[:MOST_ROWS]
 
 
 def render_board(board: Leaderboard, columns: Sequence[str], selected: Sequence[str]) -> list[str]:
-    """Draw the table and return the keys of the selected rows.
+    """Draw the table, the first rows of a long board, and return the keys of the selected rows.
 
     Args:
-        selected: keys of the rows selected before; they stay selected when the data change.
+        selected: keys of the rows selected before; they stay selected when the data change, and while the
+            table does not show them.
     """
+    if len(board.rows) > MOST_ROWS:
+        st.caption(
+            f"The best {formats.count(MOST_ROWS)} of {formats.count(len(board.rows))}; narrow the filter to "
+            "find others. Exports hold all."
+        )
+        board = replace(board, rows=rows_in_table(board))
     rows = [row.key for row in board.rows]
     positions = [i for i, row in enumerate(rows) if row in selected]
     event = st.dataframe(
@@ -69,16 +86,18 @@ def render_board(board: Leaderboard, columns: Sequence[str], selected: Sequence[
         placeholder=formats.UNKNOWN,
         alt="Leaderboard of configurations, best first",
     )
-    return [rows[i] for i in event["selection"]["rows"]]
+    return [*(key for key in selected if key not in rows), *(rows[i] for i in event["selection"]["rows"])]
 
 
-def _cells(rank: int, row: LeaderboardRow, board: Leaderboard, columns: Sequence[str]) -> dict[str, Any]:
+def _cells(
+    rank: int, row: LeaderboardRow, board: Leaderboard, columns: Sequence[str], *, basis: bool
+) -> dict[str, Any]:
     cells: dict[str, Any] = {
         "#": rank,
         "What differs": row.name,
         "Mean IoU": row.score,
         "± sd": row.sd,
-        **({BASIS: row.basis} if board.has_folds else {}),
+        **({BASIS: row.basis} if basis else {}),
         DELTA: _points(row),
     }
     if "Interval of Δ" in columns:
@@ -215,10 +234,10 @@ def render_board_charts(board: Leaderboard) -> None:
             st.caption("Differences appear here once a second configuration has been scored.")
     with grid.cell():
         st.subheader("Score and cost")
+        first, rest = board.rows[:CHART_ROWS], board.rows[CHART_ROWS:]
         points = [
             charts.CostPoint(row.name, row.parameters, row.score, emphasis=row is baseline)
-            for row in board.rows
-            if row in board.rows[:CHART_ROWS] or row is baseline
+            for row in (*first, *(row for row in rest if row is baseline))
         ]
         charts.render_chart(
             charts.cost_chart(points, cost_name="parameters", logarithmic=True), keys.BOARD_COST

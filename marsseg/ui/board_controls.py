@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -11,7 +11,7 @@ import streamlit as st
 from marsseg.config.describe import FIELDS, format_value, unless_off
 from marsseg.metrics import DECODINGS, LENSES, SPLITS
 from marsseg.ui import formats, keys, state, text
-from marsseg.ui.board import OPTIONAL_COLUMNS
+from marsseg.ui.board import OPTIONAL_COLUMNS, rows_in_table
 from marsseg.wording import counted
 
 if TYPE_CHECKING:
@@ -98,6 +98,27 @@ def _distinct_names(board: Leaderboard) -> dict[str, str]:
     return {key: f"{name} ({key[:6]})" if seen[name] > 1 else name for key, name in names.items()}
 
 
+def render_hidden(board: Leaderboard, shown: Leaderboard, chosen: Sequence[str]) -> None:
+    """Say which of the selected rows the table does not show, and let go of them if asked to.
+
+    Args:
+        shown: the rows that pass the filter.
+    """
+    on_board = {row.key for row in board.rows}.intersection(chosen)
+    hidden = on_board - {row.key for row in rows_in_table(shown)}
+    if not hidden:
+        return
+    where = (
+        "beyond the table's last row" if hidden <= {row.key for row in shown.rows} else "hidden by the filter"
+    )
+
+    def let_go() -> None:
+        st.session_state[keys.BOARD_SELECTED] = [key for key in chosen if key not in hidden]
+
+    st.caption(f"{len(on_board)} selected, {len(hidden)} {where}", width="content")
+    st.button("Deselect hidden", key=keys.BOARD_LET_GO, type="tertiary", on_click=let_go)
+
+
 def representatives(board: Leaderboard, chosen: Sequence[str]) -> list[str]:
     """The latest run of each selected row."""
     return [row.run_ids[-1] for row in board.rows if row.key in chosen]
@@ -125,13 +146,17 @@ def render_diff(board: Leaderboard, chosen: Sequence[str]) -> None:
         )
 
 
-def render_export(texts: Mapping[str, str]) -> None:
-    """Download the table as it is shown, in the same four forms as the terminal command."""
+def render_export(texts: Mapping[str, Callable[[], str]]) -> None:
+    """Download all rows that pass the filter, in the same four forms as the terminal command.
+
+    Args:
+        texts: what writes each of them, called when it is asked for.
+    """
     with st.popover("Export", icon=":material/download:"):
-        for form, content in texts.items():
+        for form, write in texts.items():
             label, mime, suffix = _EXPORTS[form]
             st.download_button(
-                label, content, f"leaderboard.{suffix}", mime, key=keys.board_export(form), on_click="ignore",
+                label, write, f"leaderboard.{suffix}", mime, key=keys.board_export(form), on_click="ignore",
                 type="tertiary", icon=":material/description:",
             )  # fmt: skip
 

@@ -67,6 +67,7 @@ BASELINE_WIDGET = "leaderboard.view.baseline"
 BOARD_FILTER = "filter"
 BOARD_COLUMNS = "leaderboard.view.columns"
 BOARD_SELECTED = "leaderboard.view.selected"
+BOARD_LET_GO = "leaderboard.view.let_go"
 BOARD_FOREST = "leaderboard.chart.forest"
 BOARD_COST = "leaderboard.chart.cost"
 BOARD_FORMATS = ("csv", "json", "md", "latex")
@@ -116,6 +117,11 @@ QUEUE_MORE = "runs.queue.more"
 def run_button(action: str, run_id: str) -> str:
     """Key of a button or field that does something to one run."""
     return f"runs.{action}.{run_id}"
+
+
+def run_stored(field: str, run_id: str) -> str:
+    """Session state: what the store said of a run when the field for it was last drawn."""
+    return f"runs.stored.{field}.{run_id}"
 
 
 def combine_field(field: str, place: str) -> str:

@@ -74,29 +74,32 @@ def render_mask_grid(rows: Sequence[PanelRow], *, key: str, scale: int = 3, one_
         ValueError: a panel's arrays do not fit one another or its mode.
     """
     packed = [_packed_row(row.title, row.note, [_packed(p) for p in row.panels]) for row in rows]
-    _mount(packed, key, scale, one_line=one_line)
+    _component()(data=_data(packed, scale, one_line=one_line), key=key)
 
 
-def render_scrubber(
+@dataclass(frozen=True, slots=True)
+class Scrubber:
+    """What `render_scrubber` sends: packed once, it can be drawn again and again."""
+
+    data: dict[str, Any]
+
+
+def pack_scrubber(
     images: NDArray[np.uint8],
     epochs: Sequence[int],
     masks: NDArray[np.uint8],
     *,
-    key: str,
     truth: NDArray[np.uint8] | None = None,
     titles: Sequence[str] | None = None,
     best_epoch: int | None = None,
     scale: int = 3,
-) -> None:
-    """Show how masks changed from epoch to epoch, with a slider and a play button.
-
-    All masks are sent at once. While the slider stands at the end it follows new epochs.
+) -> Scrubber:
+    """Make ready how masks changed from epoch to epoch.
 
     Args:
         images: (T, H, W) gray values of T tiles.
         epochs: E epoch numbers, rising.
         masks: (E, T, H, W) class numbers after each epoch.
-        key: stable component key.
         truth: (T, H, W) class numbers shown first, if given.
         titles: T captions; "tile 1" … unless given.
         best_epoch: marked as such when the slider stands on it.
@@ -119,7 +122,18 @@ def render_scrubber(
         panels[-1]["masks"] = [_pack(mask) for mask in masks[:, tile]]
     texts = [f"epoch {epoch}{', the best' if epoch == best_epoch else ''}" for epoch in epochs]
     timeline = {"unit": "epoch", "labels": [int(epoch) for epoch in epochs], "texts": texts}
-    _mount([_packed_row("", "", panels)], key, scale, timeline if epochs else None)
+    return Scrubber(_data([_packed_row("", "", panels)], scale, timeline if epochs else None))
+
+
+def render_scrubber(scrubber: Scrubber, *, key: str) -> None:
+    """Show how masks changed, with a slider and a play button.
+
+    All masks are sent at once. While the slider stands at the end it follows new epochs.
+
+    Args:
+        key: stable component key.
+    """
+    _component()(data=scrubber.data, key=key)
 
 
 def render_legend() -> None:
@@ -128,14 +142,10 @@ def render_legend() -> None:
     st.html(f'<div style="display:flex;flex-wrap:wrap;gap:.2em 1em">{names}</div>')
 
 
-def _mount(
-    rows: list[dict[str, Any]],
-    key: str,
-    scale: int,
-    timeline: dict[str, Any] | None = None,
-    *,
-    one_line: bool = False,
-) -> None:
+def _data(
+    rows: list[dict[str, Any]], scale: int, timeline: dict[str, Any] | None = None, *, one_line: bool = False
+) -> dict[str, Any]:
+    """What the component is told; its version is another one as soon as anything is."""
     data: dict[str, Any] = {
         "settings": _SETTINGS,
         "scale": scale,
@@ -145,7 +155,7 @@ def _mount(
         "timeline": timeline,
     }
     digest = hashlib.sha256(json.dumps(data).encode()).hexdigest()
-    _component()(data={**data, "version": digest}, key=key)
+    return {**data, "version": digest}
 
 
 @cache

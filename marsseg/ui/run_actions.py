@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -149,26 +149,43 @@ def _extend(run: RunRecord, last_epoch: int, uses: RunUses) -> None:
 
 
 def _edit(run: RunRecord, tags: Sequence[str], uses: RunUses) -> None:
-    """Name, tags and notes, each saved when its field is left."""
+    """Name, tags and notes, each saved when its field is left; what others wrote since stays."""
     name_key, tags_key, notes_key = (keys.run_button(field, run.id) for field in ("name", "tags", "notes"))
+    for field, stored in (("name", run.name), ("tags", list(run.tags)), ("notes", run.notes)):
+        _follow(field, run.id, stored)
 
     def rename() -> None:
         if (name := str(st.session_state[name_key]).strip()) and name != run.name:
             uses.rename(run.id, name)
 
+    def change_tags() -> None:
+        before, now = set(run.tags), set(st.session_state[tags_key])
+        if not uses.change_tags(run.id, add=now - before, remove=before - now):
+            st.session_state[tags_key] = list(run.tags)
+
+    def set_notes() -> None:
+        uses.set_notes(run.id, st.session_state[notes_key], instead_of=run.notes)
+
     with st.popover("Edit", icon=":material/edit:", help="Name, tags and notes."):
-        st.text_input("Name", run.name, key=name_key, max_chars=200, on_change=rename, width=_EDIT_WIDTH)
+        st.text_input("Name", key=name_key, max_chars=200, on_change=rename, width=_EDIT_WIDTH)
         st.multiselect(
-            "Tags", sorted({*tags, *run.tags}, key=str.casefold), list(run.tags), key=tags_key,
-            accept_new_options=True, placeholder="Choose or type a new one", width=_EDIT_WIDTH,
-            on_change=lambda: uses.set_tags(run.id, st.session_state[tags_key]),
+            "Tags", sorted({*tags, *run.tags}, key=str.casefold), key=tags_key, accept_new_options=True,
+            placeholder="Choose or type a new one", width=_EDIT_WIDTH, on_change=change_tags,
         )  # fmt: skip
         st.text_area(
-            "Notes", run.notes, key=notes_key, max_chars=10_000, height=180, width=_EDIT_WIDTH,
+            "Notes", key=notes_key, max_chars=10_000, height=180, width=_EDIT_WIDTH, on_change=set_notes,
             placeholder="What you tried, what you saw. Markdown works.",
-            on_change=lambda: uses.set_notes(run.id, st.session_state[notes_key]),
         )  # fmt: skip
         st.caption("Saved when you leave a field.")
+
+
+def _follow(field: str, run_id: str, stored: Any) -> None:
+    """Put into a field what the store says, where that is news: a widget keeps to what it was first given."""
+    key, known = keys.run_button(field, run_id), keys.run_stored(field, run_id)
+    is_news = key not in st.session_state or st.session_state.get(known) != stored
+    if is_news and st.session_state.get(key) != stored:
+        st.session_state[key] = stored
+    st.session_state[known] = stored
 
 
 def _archive(run: RunRecord, uses: RunUses) -> None:

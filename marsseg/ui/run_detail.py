@@ -10,14 +10,14 @@ import streamlit as st
 
 from marsseg.classes import BACKGROUND
 from marsseg.config import RunConfig
-from marsseg.config.describe import FIELDS, differences, format_value
+from marsseg.config.describe import FIELDS, format_value
 from marsseg.ui import charts, formats, keys, run_confusion, run_masks, text
 from marsseg.ui.run_log import render_log
 from marsseg.ui.run_provenance import render_provenance
 from marsseg.ui.run_timeline import render_timeline
 
 if TYPE_CHECKING:
-    from marsseg.services import Previews, Reproduction, RunDetails
+    from marsseg.services import Origin, Previews, Reproduction, RunDetails
 
 _TRAINED = ("Curves", "Masks over epochs", "Confusion")
 _COMBINED = ("Made of", "Confusion")
@@ -33,6 +33,7 @@ class Readers:
     confusion: run_confusion.Read
     log_size: Callable[[], int]
     log: Callable[..., str]
+    origin: Callable[[], Origin]
     reproduction: Callable[[], Reproduction]
 
 
@@ -57,7 +58,7 @@ def render_detail(details: RunDetails, score: float | None, readers: Readers) ->
     elif view == "Log":
         render_log(readers.log_size(), readers.log)
     elif view == "Configuration":
-        _configuration(run.config)
+        _configuration(run.config, readers.origin())
     elif view == "Timeline":
         render_timeline(run, details.events)
     else:
@@ -141,19 +142,20 @@ def _test_score(score: float | None) -> None:
         st.metric("Test mean IoU", formats.score(score), help=hint, width="content")
 
 
-def _configuration(config: RunConfig) -> None:
-    changed = differences(config, RunConfig())
-    st.markdown("**What differs from the defaults**")
+def _configuration(config: RunConfig, origin: Origin) -> None:
+    """What was changed in the preset that it is most like, and the whole as a file."""
+    changed, title = origin.changes, text.markdown(origin.preset.title)
+    st.markdown(f"**What differs from the preset {title}**")
     if changed:
         st.table(
             {
                 "Field": [FIELDS[path].ui.label for path in changed],
                 "This run": [text.markdown(format_value(ours)) for ours, _ in changed.values()],
-                "Default": [text.markdown(format_value(theirs)) for _, theirs in changed.values()],
+                title: [text.markdown(format_value(theirs)) for _, theirs in changed.values()],
             },
             hide_index=True,
         )
     else:
-        st.caption("Nothing.")
+        st.caption("Nothing but what a preset leaves open: dataset, seed and fold.")
     with st.expander("All of it, as a file for the terminal"):
         st.code(config.to_json(), language="json")

@@ -25,7 +25,7 @@ class RunUses:
     clone: Callable[[str], object]
     rename: Use
     set_notes: Use
-    set_tags: Use
+    change_tags: Use
     tag_runs: Use
     archive: Use
     combine: Use

@@ -25,10 +25,21 @@ _READING_WIDTH = 560
 
 
 def render_activity(read: Callable[[], Activity]) -> None:
-    """One quiet line at the foot of the sidebar; it refreshes by itself only while something is active."""
+    """One quiet line at the foot of the sidebar; it refreshes by itself only while something is active.
+
+    When activity begins or ends, the whole page runs once more: so that it is still when idle, and shows
+    what came of it.
+    """
     busy = read().is_busy
+
+    def line() -> None:
+        state = read()
+        _activity_line(state)
+        if state.is_busy != busy:
+            st.rerun()
+
     with st.sidebar:
-        render_part(lambda: _activity_line(read), run_every=3 if busy else None)
+        render_part(line, run_every=3 if busy else None)
 
 
 def render_part(draw: Callable[[], None], *, run_every: float | None, key: str | None = None) -> None:
@@ -79,8 +90,7 @@ def flash(message: str, icon: str = ":material/check:") -> None:
     st.session_state.setdefault(keys.FLASH, []).append((message, icon))
 
 
-def _activity_line(read: Callable[[], Activity]) -> None:
-    state = read()
+def _activity_line(state: Activity) -> None:
     scheduler = "scheduler alive" if state.scheduler.alive else "scheduler asleep"
     st.caption(
         f"{state.active} active · {state.queued} queued · {scheduler}  \n"

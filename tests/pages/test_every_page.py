@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest import mock
 
 import pytest
+import streamlit as st
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
@@ -13,6 +15,7 @@ from marsseg.errors import StoreError
 from marsseg.services.lab import Lab
 from marsseg.store.engine import Database
 from marsseg.store.records import Phase, Progress, RunStatus
+from marsseg.ui import keys
 from tests.pages.conftest import OpenHome
 from tests.pages.driver import AWKWARD, PAGES, go_to, open_page, read_as_markup, words
 from tests.support.labs import config, finish_run, make_lab, queue_run, start_run
@@ -110,6 +113,44 @@ def test_more_finished_runs_take_no_more_queries(lab: Lab, page: str) -> None:
         assert queries_with_runs(0, 2) == queries_with_runs(2, 8) > 0
     finally:
         event.remove(Engine, "before_cursor_execute", note)
+
+
+def polls(page: str) -> dict[str | None, float]:
+    """Parts of a page that refresh by themselves, by key, and after how many seconds."""
+    with mock.patch("streamlit.fragment", wraps=st.fragment) as fragment:
+        assert not open_page(page).exception
+    asked = [call.kwargs for call in fragment.call_args_list]
+    return {each.get("key"): each["run_every"] for each in asked if each["run_every"] is not None}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "leaderboard"])
+def test_an_idle_page_asks_nothing(lab: Lab, page: str) -> None:
+    start_failing(lab, "gone wrong", "Loss became NaN in epoch 3, step 41.")
+    assert polls(page) == {}
+
+
+@pytest.mark.parametrize("page", ["masks", "segment"])
+def test_a_page_that_waits_for_its_first_run_looks_for_it(lab: Lab, page: str) -> None:
+    start_training(lab, "busy")
+    assert polls(page)[keys.live(page)] == 1.5
+    assert None in polls(page), "the line of state"
+
+
+@pytest.mark.parametrize("page", ["runs", "leaderboard", "masks", "segment"])
+def test_a_click_reads_no_scores_anew(scored: Lab, page: str) -> None:
+    read: list[str] = []
+
+    def note(*arguments: object) -> None:
+        if "FROM evaluations" in str(arguments[2]):
+            read.append(str(arguments[2]))
+
+    app = open_page(page)
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        assert not app.run().exception
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert not read
 
 
 def test_a_link_to_a_fresh_server_brings_page_and_address_into_the_app(scored: Lab) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 
 import pandas as pd
 import pyarrow as pa
@@ -241,8 +242,8 @@ def downloads(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     given: dict[str, str] = {}
     real = st.download_button
 
-    def noted(label: str, data: str, *args: object, **options: object) -> bool:
-        given[str(options["key"])] = data
+    def noted(label: str, data: Callable[[], str], *args: object, **options: object) -> bool:
+        given[str(options["key"])] = data()
         return bool(real(label, data, *args, **options))
 
     monkeypatch.setattr(st, "download_button", noted)

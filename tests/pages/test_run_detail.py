@@ -274,6 +274,7 @@ def test_tags_are_kept_and_a_bad_one_is_refused_in_a_sentence(scored: Lab, done:
     type_in(app, "tags", done, ["a, b"])
     assert "without a comma" in app.toast[0].value
     assert set(services.get_run(scored, done.id).tags) == {"paper", AWKWARD}
+    assert set(app.get_by_key(keys.run_button("tags", done.id)).value) == {"paper", AWKWARD}
 
 
 def test_a_run_that_was_watched_stays_on_show_when_it_ends(lab: Lab) -> None:

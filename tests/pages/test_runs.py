@@ -198,7 +198,7 @@ def test_several_runs_are_archived_and_come_back(scored: Lab) -> None:
 
 
 def test_tags_are_added_to_several_runs(scored: Lab) -> None:
-    services.set_tags(scored, services.list_runs(scored)[0].id, ["old"])
+    services.change_tags(scored, services.list_runs(scored)[0].id, add=["old"])
     app = pick_row(open_page("runs"), 0, 1)
     ids = table_ids(app)
     assert app.get_by_key(keys.runs_button("tag")).disabled
@@ -259,7 +259,7 @@ def test_a_run_resumed_meanwhile_keeps_all_from_being_deleted(scored: Lab, faile
 def test_filters_narrow_the_table(
     scored: Lab, failed_of: RunRecord, key: str, value: object, names: list[str]
 ) -> None:
-    services.set_tags(scored, failed_of.id, ["paper", "nan"])
+    services.change_tags(scored, failed_of.id, add=["paper", "nan"])
     app = open_page("runs")
     app.get_by_key(key).set_value(value).run()
     assert (app.dataframe[0].value["Name"].tolist() if app.dataframe else []) == names

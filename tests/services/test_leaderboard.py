@@ -260,6 +260,15 @@ def test_a_row_too_many_for_an_interval_is_compared_on_the_same_tiles_only(
     assert (other_tiles.is_baseline, base.is_baseline) == (False, True)
 
 
+def test_a_field_without_a_say_does_not_make_other_tiles(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    finish_run(lab, config(data__folds=3, data__validation_fraction=0.2), error_rate=0.3)
+    finish_run(lab, config(data__folds=3, model__residual=True), error_rate=0.1)
+    monkeypatch.setattr(comparing, "MAX_INTERVALS", 0)
+    top, base = _board(lab).rows
+    assert top.delta is not None
+    assert top.delta.value == pytest.approx(top.score - base.score)
+
+
 def test_a_name_is_never_a_spreadsheet_formula(lab: Lab) -> None:
     for seed, name in enumerate(["=HYPERLINK(1)", "+cmd|' /C calc'!A0", "@SUM(1)", "-1+2"]):
         finish_run(lab, config(name=name, model__leaky_slope=0.1, data__split_seed=seed))

@@ -40,6 +40,25 @@ def test_notes_have_a_limit(store: RunStore, run_id: str) -> None:
     assert store.get_run(run_id).notes == "x" * 10_000
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours", "kept"),
+    [
+        ("", "plain", "plain"),
+        ("seen", "seen\nand more", "seen\nand more"),
+        ("seen, by them", "seen\nand more", "seen, by them\n\nand more"),
+        ("seen, by them", "all anew", "seen, by them\n\nall anew"),
+        ("seen, by them", "", "seen, by them"),
+        ("all anew", " all anew ", "all anew"),
+    ],
+)
+def test_notes_that_were_changed_meanwhile_stay_above_ours(
+    store: RunStore, run_id: str, theirs: str, ours: str, kept: str
+) -> None:
+    read = "seen" if theirs else ""
+    store.set_notes(run_id, theirs)
+    assert store.set_notes(run_id, ours, instead_of=read).notes == kept
+
+
 def test_tags_are_tidied_sorted_and_each_there_once(store: RunStore, run_id: str) -> None:
     typed = ["Rock", " big   rock ", "rock", "Rock", "a\x00b", "火星"]
     assert store.set_tags(run_id, typed).tags == ("a b", "big rock", "Rock", "rock", "火星")

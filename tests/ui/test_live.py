@@ -152,3 +152,38 @@ def test_a_part_whose_run_is_gone_runs_the_page_again():
     app = AppTest.from_function(script).run()
     assert not app.exception
     assert (app.session_state["runs"], app.markdown[0].value) == (2, "drawn")
+
+
+def line_script():
+    import streamlit as st
+
+    from marsseg.execution.control import SchedulerStatus
+    from marsseg.services import Activity
+    from marsseg.ui import shell
+
+    state = st.session_state
+    state["runs"] = state.get("runs", 0) + 1
+
+    def read():
+        counts = state["active"]
+        active = counts.pop(0) if len(counts) > 1 else counts[0]
+        return Activity(active, 0, SchedulerStatus(alive=False), 10**12)
+
+    shell.render_activity(read)
+
+
+@pytest.mark.parametrize(("active", "polls"), [(1, [3]), (0, [None])])
+def test_the_line_of_state_polls_only_while_active(active, polls):
+    app, run_every = run(line_script, active=[active])
+    assert run_every == polls
+    assert app.session_state["runs"] == 1
+
+
+def test_the_line_of_state_runs_the_page_again_when_activity_ends_and_is_still():
+    app, run_every = run(line_script, active=[2, 2, 1, 0])
+    assert app.session_state["runs"] == 1
+    with mock.patch("marsseg.ui.live.st.fragment", wraps=st.fragment) as fragment:
+        app.run()
+    assert app.session_state["runs"] == 3
+    assert [call.kwargs["run_every"] for call in fragment.call_args_list] == [3, None]
+    assert run_every == [3]

@@ -80,7 +80,8 @@ def test_arrays_that_do_not_fit_are_refused_by_name(mounted, panel, says):
 
 def test_the_scrubber_sends_every_epoch_once(mounted):
     masks = np.stack([np.stack([MASK, MASK[::-1]]), np.stack([MASK * 0, MASK])])
-    mask_viewer.render_scrubber(np.stack([IMAGE, IMAGE]), [3, 4], masks, key="k", best_epoch=4)
+    scrubber = mask_viewer.pack_scrubber(np.stack([IMAGE, IMAGE]), [3, 4], masks, best_epoch=4)
+    mask_viewer.render_scrubber(scrubber, key="k")
     data = mounted[0]["data"]
     assert data["timeline"]["labels"] == [3, 4]
     assert data["timeline"]["texts"] == ["epoch 3", "epoch 4, the best"]
@@ -88,16 +89,16 @@ def test_the_scrubber_sends_every_epoch_once(mounted):
     np.testing.assert_array_equal(np.array(sent), masks.transpose(1, 0, 2, 3))
 
 
-def test_the_scrubber_shows_truth_beside_each_tile(mounted):
+def test_the_scrubber_shows_truth_beside_each_tile():
     masks = np.stack([np.stack([MASK])])
-    mask_viewer.render_scrubber(IMAGE[None], [1], masks, key="k", truth=MASK[None], titles=["tile 9"])
-    titles = [panel["title"] for panel in mounted[0]["data"]["rows"][0]["panels"]]
+    scrubber = mask_viewer.pack_scrubber(IMAGE[None], [1], masks, truth=MASK[None], titles=["tile 9"])
+    titles = [panel["title"] for panel in scrubber.data["rows"][0]["panels"]]
     assert titles == ["tile 9, truth", "tile 9"]
 
 
-def test_the_scrubber_refuses_masks_of_another_shape(mounted):
+def test_the_scrubber_refuses_masks_of_another_shape():
     with pytest.raises(ValueError, match="2 epochs and 1 tiles"):
-        mask_viewer.render_scrubber(IMAGE[None], [1, 2], MASK[None, None], key="k")
+        mask_viewer.pack_scrubber(IMAGE[None], [1, 2], MASK[None, None])
 
 
 def test_the_component_mounts_in_a_page():

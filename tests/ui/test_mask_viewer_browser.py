@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import socket
 import subprocess
@@ -9,8 +10,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from marsseg.classes import CLASSES
@@ -233,3 +236,26 @@ def test_the_scrubber_goes_through_epochs_and_follows_the_end(page):
     page.get_by_label("Epochs", exact=True).press("Enter")
     sync_api.expect(time_line.get_by_role("slider")).to_have_attribute("max", "3")
     assert time_line.locator("output").inner_text() == "epoch 1"
+
+
+def test_what_was_unpacked_is_kept_up_to_a_limit_of_bytes(browser):
+    source = (PROJECT_ROOT / "marsseg" / "ui" / "assets" / "mask_pixels.js").read_text("utf-8")
+    frames = [zlib.compress(np.full(8 * 2**20, value, np.uint8).tobytes()) for value in range(40)]
+    page = browser.new_page()
+    ask = """async ([source, frames]) => {
+      const { unpack, unpacked } = new Function(`${source}; return { unpack, unpacked }`)();
+      const first = [];
+      let most = 0;
+      for (const frame of frames) {
+        first.push((await unpack(frame))[0]);
+        const kept = await Promise.all(unpacked.values());
+        most = Math.max(most, kept.reduce((sum, bytes) => sum + bytes.length, 0));
+      }
+      const again = await unpack(frames.at(-1)) === await unpack(frames.at(-1));
+      return [first, most / 2 ** 20, again];
+    }"""
+    first, most, again = page.evaluate(ask, [source, [base64.b64encode(frame).decode() for frame in frames]])
+    page.close()
+    assert first == list(range(40))
+    assert 100 < most <= 136
+    assert again

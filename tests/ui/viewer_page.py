@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from marsseg.ui.mask_viewer import Panel, PanelRow, render_mask_grid, render_scrubber
+from marsseg.ui.mask_viewer import Panel, PanelRow, pack_scrubber, render_mask_grid, render_scrubber
 
 image = np.tile(np.arange(0, 256, 2, dtype=np.uint8), (64, 1))  # column x holds gray 2x
 truth = np.repeat(np.arange(4, dtype=np.uint8), 16)[:, None] * np.ones((1, 128), np.uint8)
@@ -28,4 +28,4 @@ render_mask_grid(
     one_line=st.toggle("One line"),
 )
 masks = np.stack([np.full((1, 64, 128), epoch % 5, np.uint8) for epoch in range(epochs)])
-render_scrubber(image[None], list(range(1, epochs + 1)), masks, key="scrubber", best_epoch=2)
+render_scrubber(pack_scrubber(image[None], list(range(1, epochs + 1)), masks, best_epoch=2), key="scrubber")

@@ -3,15 +3,22 @@
 // Arrays travel as deflated bytes and are never read back from a canvas: some browsers change what a
 // canvas gives back, and a class number must arrive as it was sent.
 
+const KEPT_BYTES = 128 * 2 ** 20; // ten frames of four megapixels, or a thousand epochs of eight tiles
 const unpacked = new Map();
+let kept = 0;
 
 async function unpack(packed) {
   if (!packed) return null;
-  if (!unpacked.has(packed)) {
-    if (unpacked.size > 4000) unpacked.clear();
-    unpacked.set(packed, inflate(packed));
+  const known = unpacked.get(packed);
+  if (known) return known;
+  if (kept > KEPT_BYTES) {
+    unpacked.clear();
+    kept = 0;
   }
-  return unpacked.get(packed);
+  const arriving = inflate(packed);
+  unpacked.set(packed, arriving);
+  kept += packed.length + (await arriving).length;
+  return arriving;
 }
 
 async function inflate(packed) {
