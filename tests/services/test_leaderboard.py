@@ -11,7 +11,6 @@ from sklearn.metrics import jaccard_score
 
 from marsseg import services
 from marsseg.errors import NotFoundError
-from marsseg.services import comparing
 from marsseg.services.lab import Lab
 from marsseg.store.records import RunStatus
 from tests.support.labs import DATASET, config, epoch_record, finish_run, queue_run, start_run
@@ -244,29 +243,6 @@ def test_tiles_need_no_column_where_all_rows_share_a_split(lab: Lab) -> None:
     board = _board(lab)
     assert not board.has_other_tiles
     assert "Δ tiles" not in services.board_columns(board)
-
-
-def test_a_row_too_many_for_an_interval_is_compared_on_the_same_tiles_only(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    finish_run(lab, config(), error_rate=0.3)
-    finish_run(lab, config(data__split_seed=7), error_rate=0.2)
-    finish_run(lab, config(model__residual=True), error_rate=0.1)
-    monkeypatch.setattr(comparing, "MAX_INTERVALS", 0)
-    top, other_tiles, base = _board(lab).rows
-    assert top.delta is not None
-    assert (top.delta.value, top.delta.low) == (pytest.approx(top.score - base.score), None)
-    assert other_tiles.delta is None
-    assert (other_tiles.is_baseline, base.is_baseline) == (False, True)
-
-
-def test_a_field_without_a_say_does_not_make_other_tiles(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    finish_run(lab, config(data__folds=3, data__validation_fraction=0.2), error_rate=0.3)
-    finish_run(lab, config(data__folds=3, model__residual=True), error_rate=0.1)
-    monkeypatch.setattr(comparing, "MAX_INTERVALS", 0)
-    top, base = _board(lab).rows
-    assert top.delta is not None
-    assert top.delta.value == pytest.approx(top.score - base.score)
 
 
 def test_a_name_is_never_a_spreadsheet_formula(lab: Lab) -> None:
