@@ -38,7 +38,7 @@ def test_an_interval_draws_whole_frames_where_the_dataset_knows_them(framed: Lab
     )
 
 
-def test_where_nothing_tells_the_frames_any_more_there_is_a_difference_without_an_interval(
+def test_where_nothing_tells_the_frames_any_more_a_difference_has_no_interval(
     framed: Lab,
 ) -> None:
     (framed.settings.datasets_dir / framed.store.get_dataset("frames").sha256 / "groups.npy").unlink()
