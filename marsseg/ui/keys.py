@@ -8,6 +8,7 @@ STUDY_FORM = "study"
 FLASH = "app.messages.waiting"
 NAVIGATION = "app.navigation.stands"
 DETOUR = "app.navigation.detour"
+FOLLOWING = "app.navigation.following"
 
 
 LIVE_PAGE = "app.live.page_wanted"
@@ -88,7 +89,6 @@ STUDY_BATCH = "study.setup.batch_size"
 STUDY_GROUP = "study.setup.group"
 STUDY_FOLDS = "study.setup.folds"
 STUDY_LEAKS = "study.plan.leaks"
-STUDY_STARTED = "study.plan.started"
 
 
 def study_toggles(group: str) -> str:
@@ -137,7 +137,6 @@ TRAIN_PRESET = "train.load.preset"
 TRAIN_RUN = "train.load.run"
 TRAIN_REPEATS = "train.start.repeats"
 TRAIN_PRIORITY = "train.start.priority"
-TRAIN_STARTED = "train.start.done"
 CHART_WEIGHTS = "train.chart.weights"
 CHART_FOCAL = "train.chart.focal"
 TRAIN_LEAKS = "train.preview.leaks"

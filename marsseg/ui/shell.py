@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from marsseg.services import Activity, Lab
 
 Kind = TypeVar("Kind")
+Made = TypeVar("Made")
 ICON = Path(__file__).parent / "assets" / "icon.png"
 """The icon in the browser's tab: a file, since the browser would fetch a named icon from elsewhere."""
 _LOW_DISK_BYTES = 2 * 1024**3
@@ -104,6 +105,33 @@ def attempt(action: Callable[[], object], done: str = "") -> bool:
     return True
 
 
+def once(begin: Callable[[], Made], tell: Callable[[Made], object], then: str = "") -> Callable[[], None]:
+    """The callback of a button that begins something, so that a double click begins it once.
+
+    Streamlit answers a second click by breaking off what answers the first, wherever that uses session state
+    or draws, and calls the callback that was drawn last: this one again, until its button is drawn anew.
+
+    Args:
+        begin: a use case, the last step of what it does; a refusal becomes a message.
+        tell: says what was made, in session state; done once more where it was broken off.
+        then: the page that follows, by the script that draws it.
+    """
+    made: list[Made] = []
+    is_told = False
+
+    def act() -> None:
+        nonlocal is_told
+        if not made and not attempt(lambda: made.append(begin())):
+            return
+        if not is_told:
+            tell(made[0])
+            is_told = True
+        if then:
+            st.session_state[keys.FOLLOWING] = then
+
+    return act
+
+
 def action(lab: Lab, use_case: Callable[..., object]) -> Callable[..., bool]:
     """A use case as what a button does: the lab is filled in, and a refusal becomes a message.
 
@@ -132,6 +160,8 @@ def actions(lab: Lab, use_cases: ModuleType, kind: type[Kind], **own: Callable[.
 def begin_page(script: str) -> None:
     """What every page starts with, below the title that `app.py` draws: what an earlier rerun left to say.
 
+    If what was begun there leads to another page, that page says it.
+
     Streamlit takes a `pages/` folder for its older kind of navigation until `app.py` has run once in the
     server; a deep link to a fresh server would then show the page without the app around it. Such a visit
     takes a detour through `app.py`, and `end_detour` brings it back.
@@ -142,6 +172,9 @@ def begin_page(script: str) -> None:
     if keys.NAVIGATION not in st.session_state:
         st.session_state[keys.DETOUR] = (f"pages/{Path(script).name}", st.query_params.to_dict())
         st.switch_page("app.py")
+    following = st.session_state.pop(keys.FOLLOWING, "")
+    if following and Path(following).name != Path(script).name:
+        st.switch_page(following)
     for message, icon in st.session_state.pop(keys.FLASH, []):
         st.toast(text.markdown(message), icon=icon)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -9,8 +12,20 @@ from marsseg import services
 from marsseg.services.lab import Lab
 from marsseg.store.records import RunRecord, RunStatus
 from marsseg.ui import keys
-from tests.pages.driver import button, labels, links, open_page, pick_row, press, read_as_markup, words
+from tests.pages.driver import (
+    button,
+    double_click,
+    labels,
+    links,
+    open_page,
+    pick_row,
+    press,
+    read_as_markup,
+    words,
+)
 from tests.support.labs import start_run
+
+START = r"Flip this run|Combine \d+ runs"
 
 
 @pytest.fixture
@@ -27,8 +42,12 @@ def fill(app: AppTest, field: str, value: object, place: str = "several") -> App
     return app.run()
 
 
-def start(app: AppTest, place: str = "several") -> AppTest:
-    return app.get_by_key(keys.combine_field("start", place)).click().run()
+def start(app: AppTest) -> AppTest:
+    return start_button(app).click().run()
+
+
+def start_button(app: AppTest) -> Any:
+    return next(element for element in app.button if re.fullmatch(START, element.label))
 
 
 def newest(lab: Lab) -> RunRecord:
@@ -68,9 +87,24 @@ def test_three_runs_are_no_two_stages(scored: Lab, runs: list[RunRecord]) -> Non
 
 def test_one_run_is_flipped(scored: Lab, runs: list[RunRecord]) -> None:
     app = pick_row(open_page("runs"), 0)
-    start(app, runs[0].id)
+    start(app)
     combination = newest(scored).config.combine
     assert (combination.members, combination.flips) == ((runs[0].id,), True)
+
+
+def test_a_double_click_combines_once(scored: Lab, runs: list[RunRecord]) -> None:
+    app = pick_row(open_page("runs"), 0, 1)
+    double_click(app, start_button(app))
+    assert not app.exception
+    (queued,) = services.queue(scored)
+    assert queued.config.combine.members == (runs[0].id, runs[1].id)
+    assert "Queued" in app.toast[0].value
+
+
+def test_the_same_runs_can_be_combined_again(scored: Lab, runs: list[RunRecord]) -> None:
+    app = start(pick_row(open_page("runs"), 0, 1))
+    start(app)
+    assert len(services.queue(scored)) == 2
 
 
 def test_a_refusal_is_a_sentence(scored: Lab, runs: list[RunRecord]) -> None:
