@@ -45,6 +45,8 @@ def render_part(draw: Callable[[], None], *, run_every: float | None, key: str |
     is_alone = False
 
     def part() -> None:
+        before = st.session_state.get(keys.REDRAWN, False)
+        st.session_state[keys.REDRAWN] = True  # until it is drawn: it may ask for a full run instead
         try:
             draw()
         except MarsSegError as error:
@@ -52,6 +54,7 @@ def render_part(draw: Callable[[], None], *, run_every: float | None, key: str |
                 render_error(error)
             else:
                 refused.append(error)
+        st.session_state[keys.REDRAWN] = before
 
     st.fragment(part, run_every=run_every, key=key)()
     is_alone = True
@@ -75,9 +78,14 @@ def render_empty(icon: str, title: str, explanation: str) -> None:
         st.markdown(f":gray[{explanation}]", text_alignment="center", width=_READING_WIDTH)
 
 
-def flash(message: str, icon: str = ":material/check:") -> None:
-    """Say something after the next rerun, where the page that causes it is gone by then; plain text."""
-    st.session_state.setdefault(keys.FLASH, []).append((message, icon))
+def flash(message: str) -> None:
+    """Say what worked after the next rerun, where the page that causes it is gone by then; plain text."""
+    st.session_state.setdefault(keys.FLASH, []).append(message)
+
+
+def refuse(error: MarsSegError) -> None:
+    """Say after the next rerun what was refused: below the title, until the next action."""
+    st.session_state.setdefault(keys.REFUSED, []).append(error)
 
 
 def _activity_line(read: Callable[[], Activity]) -> None:
@@ -95,10 +103,11 @@ def _activity_line(read: Callable[[], Activity]) -> None:
 
 def attempt(action: Callable[[], object], done: str = "") -> bool:
     """Do what a button asks; a refusal becomes a message instead of an exception."""
+    st.session_state[keys.STANDING] = []
     try:
         action()
     except MarsSegError as error:
-        flash(str(error), ":material/error:")
+        refuse(error)
         return False
     if done:
         flash(done)
@@ -175,8 +184,22 @@ def begin_page(script: str) -> None:
     following = st.session_state.pop(keys.FOLLOWING, "")
     if following and Path(following).name != Path(script).name:
         st.switch_page(following)
-    for message, icon in st.session_state.pop(keys.FLASH, []):
-        st.toast(text.markdown(message), icon=icon)
+    _say_what_waits()
+
+
+def _say_what_waits() -> None:
+    """A success passes by; a refusal is seen wherever one has scrolled to, and stands while parts refresh."""
+    refused = st.session_state.get(keys.REFUSED, [])
+    standing = st.session_state.get(keys.STANDING, []) if st.session_state.get(keys.REDRAWN) else []
+    st.session_state[keys.STANDING] = [*standing, *refused]
+    st.session_state[keys.REFUSED], st.session_state[keys.REDRAWN] = [], False
+    for message in st.session_state.pop(keys.FLASH, []):
+        st.toast(text.markdown(message), icon=":material/check:")
+    for error in refused:
+        st.toast(text.markdown(str(error)), icon=":material/error:")
+    with st.container():  # there even when empty: what is open further down keeps its place
+        for error in [*standing, *refused]:
+            render_error(error)
 
 
 def forward_to(script: str) -> Callable[[], None]:

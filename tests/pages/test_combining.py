@@ -111,7 +111,7 @@ def test_a_refusal_is_a_sentence(scored: Lab, runs: list[RunRecord]) -> None:
     (scored.settings.run_dir(runs[1].id) / "model.onnx").unlink()
     app = start(pick_row(open_page("runs"), 0, 1))
     assert not app.exception
-    assert "has lost its network" in app.toast[0].value
+    assert "has lost its network" in app.error[0].value
     assert newest(scored).id == runs[0].id
 
 

@@ -112,7 +112,7 @@ def test_a_double_click_starts_one_demo_ablation(first_visit: Lab) -> None:
 def test_the_demo_without_its_dataset_is_refused_in_a_sentence(lab: Lab) -> None:
     app = press(open_page("leaderboard"), "Run the demo ablation")
     assert not app.exception
-    assert "demo" in app.toast[0].value
+    assert "demo" in app.error[0].value
     assert not services.queue(lab)
 
 
