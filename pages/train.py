@@ -39,6 +39,7 @@ def queue() -> tuple[str, list[str]]:
 def tell(queued: tuple[str, list[str]]) -> None:
     name, run_ids = queued
     state.remember(keys.RUN, run_ids[0])
+    forms.forget_set_aside()
     shell.flash(f"Queued: {name}" + (f", {len(run_ids)} seeds" if len(run_ids) > 1 else ""))
 
 

@@ -42,6 +42,16 @@ def form_base_name(form: str) -> str:
     return f"{form}.form.base_name"
 
 
+def form_source(form: str) -> str:
+    """Session state: what shows where that configuration comes from, by its own key."""
+    return f"{form}.form.source"
+
+
+def form_set_aside(form: str) -> str:
+    """Session state: what a form held before it was filled anew."""
+    return f"{form}.form.set_aside"
+
+
 def form_section(form: str) -> str:
     """Key of the switch between a form's sections."""
     return f"{form}.form.section"
@@ -50,6 +60,11 @@ def form_section(form: str) -> str:
 def form_reset(form: str) -> str:
     """Key of the button that undoes a form's changes."""
     return f"{form}.form.reset"
+
+
+def form_bring_back(form: str) -> str:
+    """Key of the button that brings back what was set aside."""
+    return f"{form}.form.bring_back"
 
 
 def live(name: str) -> str:
