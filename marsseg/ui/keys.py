@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 TRAIN_FORM = "train"
-STUDY_FORM = "study"
 
 FLASH = "app.messages.waiting"
 REFUSED = "app.messages.refused"
