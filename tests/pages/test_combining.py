@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -12,20 +9,8 @@ from marsseg import services
 from marsseg.services.lab import Lab
 from marsseg.store.records import RunRecord, RunStatus
 from marsseg.ui import keys
-from tests.pages.driver import (
-    button,
-    double_click,
-    labels,
-    links,
-    open_page,
-    pick_row,
-    press,
-    read_as_markup,
-    words,
-)
+from tests.pages.driver import button, labels, links, open_page, pick_row, press, read_as_markup, words
 from tests.support.labs import start_run
-
-START = r"Flip this run|Combine \d+ runs"
 
 
 @pytest.fixture
@@ -42,14 +27,6 @@ def fill(app: AppTest, field: str, value: object, place: str = "several") -> App
     return app.run()
 
 
-def start(app: AppTest) -> AppTest:
-    return start_button(app).click().run()
-
-
-def start_button(app: AppTest) -> Any:
-    return next(element for element in app.button if re.fullmatch(START, element.label))
-
-
 def newest(lab: Lab) -> RunRecord:
     return services.list_runs(lab)[0]
 
@@ -57,7 +34,7 @@ def newest(lab: Lab) -> RunRecord:
 def test_several_runs_are_averaged(scored: Lab, runs: list[RunRecord]) -> None:
     app = pick_row(open_page("runs"), 0, 1, 3)
     fill(app, "name", "committee")
-    start(app)
+    press(app, "Combine 3 runs")
     assert not app.exception
     run = newest(scored)
     assert (run.name, run.status, run.config.combine.rule) == ("committee", "queued", "mean")
@@ -74,7 +51,7 @@ def test_two_runs_may_be_two_stages_and_it_is_said_which_lens_sees_it(
     assert "terrain lens does not count background" in words(app)
     fill(app, "first", runs[1].id)
     fill(app, "flips", True)
-    start(app)
+    press(app, "Combine 2 runs")
     combination = newest(scored).config.combine
     assert (combination.rule, combination.members) == ("two_stage", (runs[1].id, runs[0].id))
     assert combination.flips is True
@@ -87,29 +64,14 @@ def test_three_runs_are_no_two_stages(scored: Lab, runs: list[RunRecord]) -> Non
 
 def test_one_run_is_flipped(scored: Lab, runs: list[RunRecord]) -> None:
     app = pick_row(open_page("runs"), 0)
-    start(app)
+    press(app, "Flip this run")
     combination = newest(scored).config.combine
     assert (combination.members, combination.flips) == ((runs[0].id,), True)
 
 
-def test_a_double_click_combines_once(scored: Lab, runs: list[RunRecord]) -> None:
-    app = pick_row(open_page("runs"), 0, 1)
-    double_click(app, start_button(app))
-    assert not app.exception
-    (queued,) = services.queue(scored)
-    assert queued.config.combine.members == (runs[0].id, runs[1].id)
-    assert "Queued" in app.toast[0].value
-
-
-def test_the_same_runs_can_be_combined_again(scored: Lab, runs: list[RunRecord]) -> None:
-    app = start(pick_row(open_page("runs"), 0, 1))
-    start(app)
-    assert len(services.queue(scored)) == 2
-
-
 def test_a_refusal_is_a_sentence(scored: Lab, runs: list[RunRecord]) -> None:
     (scored.settings.run_dir(runs[1].id) / "model.onnx").unlink()
-    app = start(pick_row(open_page("runs"), 0, 1))
+    app = press(pick_row(open_page("runs"), 0, 1), "Combine 2 runs")
     assert not app.exception
     assert "has lost its network" in app.error[0].value
     assert newest(scored).id == runs[0].id

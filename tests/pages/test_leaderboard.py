@@ -15,17 +15,7 @@ from marsseg import services
 from marsseg.services.lab import Lab
 from marsseg.store.records import RunStatus
 from marsseg.ui import keys
-from tests.pages.driver import (
-    AWKWARD,
-    button,
-    charts,
-    double_click,
-    go_to,
-    links,
-    open_page,
-    press,
-    words,
-)
+from tests.pages.driver import AWKWARD, button, charts, go_to, links, open_page, press, words
 from tests.pages.test_every_page import start_failing
 from tests.support.labs import config, finish_run, queue_run
 from tests.support.terrain import write_course_file
@@ -99,14 +89,6 @@ def test_an_empty_board_starts_the_demo_ablation(first_visit: Lab, woken: list[s
     assert "Three small runs are queued" in app.toast[0].value
     assert "Watch the runs" in links(app)
     assert "0 active · 3 queued" in app.sidebar.caption[0].value
-
-
-def test_a_double_click_starts_one_demo_ablation(first_visit: Lab) -> None:
-    app = open_page("leaderboard")
-    double_click(app, button(app, "Run the demo ablation"))
-    assert not app.exception
-    assert len(services.queue(first_visit)) == 3
-    assert "Three small runs are queued" in app.toast[0].value
 
 
 def test_the_demo_without_its_dataset_is_refused_in_a_sentence(lab: Lab) -> None:

@@ -8,7 +8,7 @@ from marsseg import services
 from marsseg.presets import LADDER
 from marsseg.services.lab import Lab
 from marsseg.ui import keys, study_setup
-from tests.pages.driver import button, double_click, go_to, links, open_page, press, words
+from tests.pages.driver import button, go_to, links, open_page, press, words
 from tests.support.labs import DATASET
 
 
@@ -161,15 +161,6 @@ def test_starting_queues_the_study_and_shows_the_runs(lab: Lab, woken: list[str]
     assert [title.value for title in app.title] == ["Runs"]
     assert "6 runs are queued" in app.toast[0].value
     assert "<b>" not in app.toast[0].value
-
-
-def test_a_double_click_on_start_queues_one_study(lab: Lab) -> None:
-    app = choose(open_page("study"), ["Residual connections"], 1)
-    double_click(app, button(app, "Start 2 runs"))
-    assert not app.exception
-    assert len(services.queue(lab)) == 2
-    assert [title.value for title in app.title] == ["Runs"]
-    assert "2 runs are queued" in app.toast[0].value
 
 
 def test_a_study_without_a_name_is_called_after_its_baseline(lab: Lab) -> None:

@@ -7,24 +7,13 @@ from streamlit.testing.v1 import AppTest
 
 from marsseg import services
 from marsseg.config import AugmentConfig, iter_fields
-from marsseg.errors import StoreError
 from marsseg.presets import PRESETS
 from marsseg.services.lab import Lab
 from marsseg.store.records import Phase, Progress, RunStatus
 from marsseg.ui import keys
 from marsseg.ui.form_layout import section_of
 from marsseg.ui.kinds import Kind, shape_of
-from tests.pages.driver import (
-    AWKWARD,
-    button,
-    charts,
-    double_click,
-    go_to,
-    open_page,
-    press,
-    read_as_markup,
-    words,
-)
+from tests.pages.driver import AWKWARD, button, charts, go_to, open_page, press, read_as_markup, words
 from tests.support.labs import DATASET, config, finish_run, queue_run, start_run
 
 CUTOFF = "auto_contrast_cutoff"  # 0 like the probabilities, but none
@@ -223,34 +212,6 @@ def test_repeats_are_queued_with_seeds_in_a_row(form: AppTest, lab: Lab) -> None
     assert {run.name for run in services.queue(lab)} == {"thrice <b>x</b>"}
     assert "3 seeds" in form.toast[0].value
     assert "<b>" not in form.toast[0].value
-
-
-def test_a_double_click_on_start_queues_once_and_shows_the_run(form: AppTest, lab: Lab) -> None:
-    before = finish_run(lab, config(), name="looked at before")
-    form.query_params["run"] = before.id
-    go_to(form, "runs")
-    go_to(form, "train")
-    double_click(form, button(form, "Start"))
-    assert not form.exception
-    (run,) = services.queue(lab)
-    assert [title.value for title in form.title] == ["Runs"]
-    assert form.query_params["run"] == run.id
-    assert [toast.value.replace("\\", "") for toast in form.toast] == [f"Queued: {run.name}"]
-
-
-def test_a_start_that_is_refused_can_be_tried_again(
-    form: AppTest, lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise StoreError("The database stayed busy.")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(services, "submit_repeats", refuse)
-        double_click(form, button(form, "Start"))
-    assert "The database stayed busy." in words(form)
-    assert [title.value for title in form.title] == ["New run"]
-    press(form, "Start")
-    assert len(services.queue(lab)) == 1
 
 
 def test_coming_back_after_a_start_stays_on_the_form(form: AppTest, lab: Lab) -> None:
