@@ -11,13 +11,10 @@ from marsseg.ui import board, board_controls, keys, live, shell
 shell.begin_page(__file__)
 lab = services.open_lab()
 
-
-def start_demo() -> None:
-    shell.attempt(
-        lambda: services.submit_demo_ablation(lab), "Three small runs are queued; they appear one by one."
-    )
-
-
+start_demo = shell.once(
+    lambda: services.submit_demo_ablation(lab),
+    lambda _: shell.flash("Three small runs are queued; they appear one by one."),
+)
 choice = board_controls.render_controls(services.scored_datasets(lab))
 try:
     ranked = services.leaderboard(lab, services.make_query(**choice))

@@ -41,14 +41,15 @@ except MarsSegError as error:
     st.stop()
 
 
-def queue() -> None:
+def queue() -> tuple[str, list[str]]:
     study, runs = services.submit_study(lab, choice.name, choice.baseline, planned)
-    state.remember(keys.RUN, runs[0].id)
-    shell.flash(f"{len(runs)} runs are queued as “{study.name}”.")
+    return study.name, [run.id for run in runs]
 
 
-def start() -> None:
-    st.session_state[keys.STUDY_STARTED] = shell.attempt(queue)
+def tell(queued: tuple[str, list[str]]) -> None:
+    study, run_ids = queued
+    state.remember(keys.RUN, run_ids[0])
+    shell.flash(f"{len(run_ids)} runs are queued as “{study}”.")
 
 
 with plan:
@@ -57,12 +58,10 @@ with plan:
         f"Start {len(planned)} runs" if len(planned) > 1 else "Start",
         type="primary",
         icon=":material/play_arrow:",
-        on_click=start,
+        on_click=shell.once(queue, tell, then="pages/runs.py"),
         disabled=len(planned) < 2,
         help="Choose at least one change." if len(planned) < 2 else None,
     )
-    if st.session_state.pop(keys.STUDY_STARTED, False):
-        st.switch_page("pages/runs.py")
     leaks.render_leaks(
         found, services.dataset_tiles(lab, planned[0].config.data.dataset), key=keys.STUDY_LEAKS
     )

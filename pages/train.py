@@ -24,28 +24,24 @@ with settings:
     augment_view.render_link()
 
 
-def start() -> None:
+def queue() -> tuple[str, list[str]]:
     """Queue what the form says at this very moment."""
     wanted, wrong = forms.read_form()
-    try:
-        if wanted is None:
-            raise ConfigError(wrong)
-        seeds = range(wanted.train.seed, wanted.train.seed + int(st.session_state[keys.TRAIN_REPEATS]))
-        wishes = services.Wishes(priority=int(st.session_state[keys.TRAIN_PRIORITY]))
-        base, called = forms.form_base(), forms.form_base_name()
-        started = services.submit_repeats(
-            lab, wanted, seeds, baseline=base, baseline_name=called, wishes=wishes
-        )
-    except MarsSegError as error:
-        shell.flash(str(error), ":material/error:")
-        return
-    shell.flash(f"Queued: {started[0].name}" + (f", {len(started)} seeds" if len(started) > 1 else ""))
-    state.remember(keys.RUN, started[0].id)
-    st.session_state[keys.TRAIN_STARTED] = True
+    if wanted is None:
+        raise ConfigError(wrong)
+    seeds = range(wanted.train.seed, wanted.train.seed + int(st.session_state[keys.TRAIN_REPEATS]))
+    wishes = services.Wishes(priority=int(st.session_state[keys.TRAIN_PRIORITY]))
+    base, called = forms.form_base(), forms.form_base_name()
+    runs = services.submit_repeats(lab, wanted, seeds, baseline=base, baseline_name=called, wishes=wishes)
+    return runs[0].name, [run.id for run in runs]
 
 
-if st.session_state.pop(keys.TRAIN_STARTED, False):
-    st.switch_page("pages/runs.py")
+def tell(queued: tuple[str, list[str]]) -> None:
+    name, run_ids = queued
+    state.remember(keys.RUN, run_ids[0])
+    forms.forget_set_aside()
+    shell.flash(f"Queued: {name}" + (f", {len(run_ids)} seeds" if len(run_ids) > 1 else ""))
+
 
 with summary, st.container(border=True):
     st.subheader("What you are about to run")
@@ -64,7 +60,7 @@ with summary, st.container(border=True):
         "Start",
         type="primary",
         icon=":material/play_arrow:",
-        on_click=start,
+        on_click=shell.once(queue, tell, then="pages/runs.py"),
         disabled=preview is None,
         help="Trains in the background; the page and the browser may be closed.",
         width="stretch",

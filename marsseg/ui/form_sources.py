@@ -23,6 +23,8 @@ def render_sources(
 ) -> None:
     """Choose a preset, which leaves the dataset as chosen, or a run whose configuration fills the form.
 
+    Without a run, changes are marked against the preset again, and the values stay.
+
     Args:
         presets: by key.
         runs: those to choose from.
@@ -33,14 +35,14 @@ def render_sources(
     fill_first(presets, datasets)
 
     def load_preset() -> None:
-        chosen = str(form_state.form_values()["data.dataset"])
-        _fill(presets[st.session_state[keys.TRAIN_PRESET]], datasets, chosen)
-        st.session_state[keys.TRAIN_RUN] = None
+        _fill(presets[st.session_state[keys.TRAIN_PRESET]], datasets, _dataset())
 
     def load_run() -> None:
         run = by_id.get(st.session_state[keys.TRAIN_RUN])
         if run is None:
-            load_preset()
+            preset = presets[st.session_state[keys.TRAIN_PRESET]]
+            base = _config(preset, datasets, _dataset())
+            form_state.compare_with(base, base_name=preset.title, source=_source(preset))
         elif not shell.attempt(lambda: _load(run, read_config(run.id))):
             st.session_state[keys.TRAIN_RUN] = None
 
@@ -77,12 +79,24 @@ def clone(get_run: Callable[[str], RunRecord], read_config: Callable[[str], RunC
 
 
 def _load(run: RunRecord, config: RunConfig) -> None:
-    forms.set_form(config, base_name=run.name)
-    st.session_state[keys.TRAIN_RUN] = run.id
+    forms.set_form(config, base_name=run.name, source={keys.TRAIN_RUN: run.id})
 
 
 def _fill(preset: Preset, datasets: Sequence[str], chosen: str) -> None:
+    config = _config(preset, datasets, chosen)
+    forms.set_form(config, base_name=preset.title, source=_source(preset))
+
+
+def _source(preset: Preset) -> dict[str, str | None]:
+    return {keys.TRAIN_PRESET: preset.key, keys.TRAIN_RUN: None}
+
+
+def _config(preset: Preset, datasets: Sequence[str], chosen: str) -> RunConfig:
     """Presets name no dataset of their own: theirs gives way to the one chosen, or to one there is."""
     wanted = chosen or preset.config.data.dataset
     dataset = wanted if chosen or wanted in datasets or not datasets else datasets[0]
-    forms.set_form(preset.config.with_values({"data.dataset": dataset}), base_name=preset.title)
+    return preset.config.with_values({"data.dataset": dataset})
+
+
+def _dataset() -> str:
+    return str(form_state.form_values()["data.dataset"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
@@ -17,26 +18,80 @@ FIELDS: dict[str, FieldView] = {view.path: view for view in iter_fields() if vie
 SHAPES: dict[str, Shape] = {path: shape_of(view) for path, view in FIELDS.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """What a form holds and where it got that from.
+
+    Args:
+        values: by dotted path, valid or not.
+        base: what changes are marked against.
+        base_name: what the base is called; may be empty.
+        source: session state that shows where the base comes from, such as the chosen preset.
+    """
+
+    values: Mapping[str, Any]
+    base: RunConfig
+    base_name: str = ""
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def edited(self) -> list[str]:
+        """Fields that somebody would miss: those that matter and differ from the base, and the name."""
+        base = self.base.flat()
+        changed = [path for path, value in self.values.items() if path in FIELDS and value != base[path]]
+        return [path for path in changed if is_active(path, self.values)]
+
+
 def set_form(
     config: RunConfig,
     *,
     base: RunConfig | None = None,
     base_name: str = "",
+    source: Mapping[str, Any] | None = None,
     form: str = keys.TRAIN_FORM,
 ) -> None:
     """Fill a form from outside, as when a preset is chosen or a run is loaded.
 
-    Must run before the form is drawn: in a callback, above the form, or on another page.
+    Edits that this takes away can be brought back. Must run before the form is drawn: in a callback, above
+    the form, or on another page.
 
     Args:
         config: the values to show.
         base: what changes are marked against; `config` itself unless told otherwise.
         base_name: what the base is called beside the changes, e.g. the preset's name.
+        source: session state to set that shows where the base comes from.
         form: which form; pages name theirs in `keys`.
     """
-    st.session_state[keys.form_base(form)] = base or config
+    _fill(Filling(config.flat(), base or config, base_name, source or {}), form)
+
+
+def compare_with(
+    base: RunConfig, *, base_name: str, source: Mapping[str, Any], form: str = keys.TRAIN_FORM
+) -> None:
+    """Mark changes against another base, and leave the values; arguments as of `set_form`."""
+    st.session_state[keys.form_base(form)] = base
     st.session_state[keys.form_base_name(form)] = base_name
-    _write_values(config.flat(), form)
+    st.session_state[keys.form_source(form)] = source
+    st.session_state.update(source)
+
+
+def edits_set_aside(form: str = keys.TRAIN_FORM) -> Filling | None:
+    """What the form held when it was filled anew over somebody's edits."""
+    kept = st.session_state.get(keys.form_set_aside(form))
+    return kept if isinstance(kept, Filling) else None
+
+
+def bring_back(*, form: str = keys.TRAIN_FORM) -> None:
+    """Put the edits back that were set aside; later ones are set aside for them. Before the form is drawn."""
+    kept = edits_set_aside(form)
+    forget_set_aside(form=form)
+    if kept is not None:
+        _fill(kept, form)
+
+
+def forget_set_aside(*, form: str = keys.TRAIN_FORM) -> None:
+    """Offer nothing back any more."""
+    st.session_state[keys.form_set_aside(form)] = None
 
 
 def set_fields(values: Mapping[str, Any], *, form: str = keys.TRAIN_FORM) -> None:
@@ -93,12 +148,7 @@ def is_active(path: str, values: Mapping[str, Any]) -> bool:
 
 def changed_paths(form: str = keys.TRAIN_FORM) -> list[str]:
     """Fields that matter and differ from the base, in declaration order; the name is not one."""
-    values, base = form_values(form), form_base(form).flat()
-    return [
-        path
-        for path, value in values.items()
-        if path != "name" and value != base[path] and is_active(path, values)
-    ]
+    return [path for path in Filling(form_values(form), form_base(form)).edited if path != "name"]
 
 
 def ensure_form(form: str) -> None:
@@ -106,6 +156,15 @@ def ensure_form(form: str) -> None:
     base = form_base(form).flat()
     st.session_state.setdefault(keys.form_base(form), form_base(form))
     _write_values({path: base[path] for path in FIELDS if not _is_set(path, form)}, form)
+
+
+def _fill(new: Filling, form: str) -> None:
+    source = st.session_state.get(keys.form_source(form), {})
+    old = Filling(form_values(form), form_base(form), form_base_name(form), source)
+    if any(old.values[path] != new.values[path] for path in old.edited):
+        st.session_state[keys.form_set_aside(form)] = old
+    compare_with(new.base, base_name=new.base_name, source=new.source, form=form)
+    _write_values(new.values, form)
 
 
 def _write_values(values: Mapping[str, Any], form: str) -> None:

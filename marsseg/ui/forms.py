@@ -12,8 +12,11 @@ from marsseg.ui import keys, text
 from marsseg.ui.form_layout import COLUMNS, cells, rows, section_of
 from marsseg.ui.form_state import (
     FIELDS,
+    bring_back,
     changed_paths,
+    edits_set_aside,
     ensure_form,
+    forget_set_aside,
     form_base,
     form_base_name,
     form_values,
@@ -28,6 +31,7 @@ from marsseg.wording import counted
 
 __all__ = [
     "changed_paths",
+    "forget_set_aside",
     "form_base",
     "form_base_name",
     "read_form",
@@ -148,6 +152,7 @@ def _section_switch(form: str, problems: Mapping[str, str]) -> str:
             wrap=True,
         )
         _reset_button(form)
+        _bring_back_button(form)
     return str(st.session_state[key])
 
 
@@ -167,6 +172,23 @@ def _reset_button(form: str) -> None:
         disabled=not changes,
         help=f"Back to {text.markdown(name)}." if name else "Back to where this form started.",
         on_click=reset_form,
+        kwargs={"form": form},
+    )
+
+
+def _bring_back_button(form: str) -> None:
+    """There only when a preset or a run was filled in over somebody's edits."""
+    kept = edits_set_aside(form)
+    if kept is None:
+        return
+    whose = f" to {text.markdown(kept.base_name)}" if kept.base_name else ""
+    st.button(
+        f"Bring back {counted(len(kept.edited), 'change')}",
+        key=keys.form_bring_back(form),
+        icon=":material/history:",
+        type="tertiary",
+        help=f"Your changes{whose}, from before the form was filled anew.",
+        on_click=bring_back,
         kwargs={"form": form},
     )
 

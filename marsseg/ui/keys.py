@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 TRAIN_FORM = "train"
-STUDY_FORM = "study"
 
 FLASH = "app.messages.waiting"
+REFUSED = "app.messages.refused"
+STANDING = "app.messages.standing"
+REDRAWN = "app.messages.part_drawn"
 NAVIGATION = "app.navigation.stands"
 DETOUR = "app.navigation.detour"
+FOLLOWING = "app.navigation.following"
 
 
 LIVE_PAGE = "app.live.page_wanted"
@@ -38,6 +41,16 @@ def form_base_name(form: str) -> str:
     return f"{form}.form.base_name"
 
 
+def form_source(form: str) -> str:
+    """Session state: what shows where that configuration comes from, by its own key."""
+    return f"{form}.form.source"
+
+
+def form_set_aside(form: str) -> str:
+    """Session state: what a form held before it was filled anew."""
+    return f"{form}.form.set_aside"
+
+
 def form_section(form: str) -> str:
     """Key of the switch between a form's sections."""
     return f"{form}.form.section"
@@ -46,6 +59,11 @@ def form_section(form: str) -> str:
 def form_reset(form: str) -> str:
     """Key of the button that undoes a form's changes."""
     return f"{form}.form.reset"
+
+
+def form_bring_back(form: str) -> str:
+    """Key of the button that brings back what was set aside."""
+    return f"{form}.form.bring_back"
 
 
 def live(name: str) -> str:
@@ -89,7 +107,6 @@ STUDY_BATCH = "study.setup.batch_size"
 STUDY_GROUP = "study.setup.group"
 STUDY_FOLDS = "study.setup.folds"
 STUDY_LEAKS = "study.plan.leaks"
-STUDY_STARTED = "study.plan.started"
 
 
 def study_toggles(group: str) -> str:
@@ -143,7 +160,6 @@ TRAIN_PRESET = "train.load.preset"
 TRAIN_RUN = "train.load.run"
 TRAIN_REPEATS = "train.start.repeats"
 TRAIN_PRIORITY = "train.start.priority"
-TRAIN_STARTED = "train.start.done"
 CHART_WEIGHTS = "train.chart.weights"
 CHART_FOCAL = "train.chart.focal"
 TRAIN_LEAKS = "train.preview.leaks"

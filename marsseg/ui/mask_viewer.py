@@ -17,7 +17,6 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from marsseg.classes import CLASSES
-from marsseg.ui.widgets import class_name_html
 
 Mode = Literal["image", "overlay", "error", "difference"]
 
@@ -57,7 +56,6 @@ class PanelRow:
 
     title: str
     panels: Sequence[Panel]
-    note: str = ""
 
 
 def render_mask_grid(rows: Sequence[PanelRow], *, key: str, scale: int = 3, one_line: bool = False) -> None:
@@ -73,7 +71,7 @@ def render_mask_grid(rows: Sequence[PanelRow], *, key: str, scale: int = 3, one_
     Raises:
         ValueError: a panel's arrays do not fit one another or its mode.
     """
-    packed = [_packed_row(row.title, row.note, [_packed(p) for p in row.panels]) for row in rows]
+    packed = [_packed_row(row.title, [_packed(p) for p in row.panels]) for row in rows]
     _component()(data=_data(packed, scale, one_line=one_line), key=key)
 
 
@@ -122,7 +120,7 @@ def pack_scrubber(
         panels[-1]["masks"] = [_pack(mask) for mask in masks[:, tile]]
     texts = [f"epoch {epoch}{', the best' if epoch == best_epoch else ''}" for epoch in epochs]
     timeline = {"unit": "epoch", "labels": [int(epoch) for epoch in epochs], "texts": texts}
-    return Scrubber(_data([_packed_row("", "", panels)], scale, timeline if epochs else None))
+    return Scrubber(_data([_packed_row("", panels)], scale, timeline if epochs else None))
 
 
 def render_scrubber(scrubber: Scrubber, *, key: str) -> None:
@@ -134,12 +132,6 @@ def render_scrubber(scrubber: Scrubber, *, key: str) -> None:
         key: stable component key.
     """
     _component()(data=scrubber.data, key=key)
-
-
-def render_legend() -> None:
-    """The five classes with their colours, for pages that show masks without the viewer."""
-    names = "".join(class_name_html(terrain.index) for terrain in CLASSES)
-    st.html(f'<div style="display:flex;flex-wrap:wrap;gap:.2em 1em">{names}</div>')
 
 
 def _data(
@@ -168,8 +160,8 @@ def _component() -> Any:
     )
 
 
-def _packed_row(title: str, note: str, panels: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"title": title, "note": note, "panels": panels}
+def _packed_row(title: str, panels: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"title": title, "panels": panels}
 
 
 def _packed(panel: Panel) -> dict[str, Any]:

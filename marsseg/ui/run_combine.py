@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from marsseg.ui import keys, run_words
+from marsseg.ui import keys, run_words, shell
 from marsseg.ui.run_uses import RunUses
 
 if TYPE_CHECKING:
@@ -30,7 +30,12 @@ def render_combine(runs: Sequence[RunRecord], uses: RunUses, *, key: str) -> Non
         runs: what is to be combined; a single run can be flipped.
         key: tells the widgets of one place from those of another.
     """
-    with st.popover("Combine", icon=":material/call_merge:", disabled=not _can_combine(runs)):
+    begun = int(st.session_state.get(keys.combine_field("begun", key), 0))
+    turn = f"{key}.{begun}"  # a new choice is closed: a second click does not reach its button
+    with st.popover(
+        "Combine", icon=":material/call_merge:", disabled=not _can_combine(runs),
+        key=keys.combine_field("choice", turn),
+    ):  # fmt: skip
         ids = [run.id for run in runs]
         rule = _rule(runs, key)
         if rule == "two_stage":
@@ -44,12 +49,19 @@ def render_combine(runs: Sequence[RunRecord], uses: RunUses, *, key: str) -> Non
             "Name", key=keys.combine_field("name", key), max_chars=200, placeholder="what it is made of",
             width=_WIDTH,
         )  # fmt: skip
+
+        def combine() -> bool:
+            return uses.combine(ids, rule=rule, flips=flips, name=name)
+
+        def tell(worked: bool) -> None:
+            if worked:
+                st.session_state[keys.combine_field("begun", key)] = begun + 1
+                shell.flash("Queued; it takes a few seconds.")
+
         st.button(
             "Flip this run" if len(runs) == 1 else f"Combine {len(runs)} runs",
-            key=keys.combine_field("start", key),
-            on_click=uses.combine,
-            args=(ids,),
-            kwargs={"rule": rule, "flips": flips, "name": name, "done": "Queued; it takes a few seconds."},
+            key=keys.combine_field("start", turn),
+            on_click=shell.once(combine, tell),
         )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from marsseg.services import Activity, Lab
 
 Kind = TypeVar("Kind")
+Made = TypeVar("Made")
 ICON = Path(__file__).parent / "assets" / "icon.png"
 """The icon in the browser's tab: a file, since the browser would fetch a named icon from elsewhere."""
 _LOW_DISK_BYTES = 2 * 1024**3
@@ -55,6 +56,8 @@ def render_part(draw: Callable[[], None], *, run_every: float | None, key: str |
     is_alone = False
 
     def part() -> None:
+        before = st.session_state.get(keys.REDRAWN, False)
+        st.session_state[keys.REDRAWN] = True  # until it is drawn: it may ask for a full run instead
         try:
             draw()
         except MarsSegError as error:
@@ -62,6 +65,7 @@ def render_part(draw: Callable[[], None], *, run_every: float | None, key: str |
                 render_error(error)
             else:
                 refused.append(error)
+        st.session_state[keys.REDRAWN] = before
 
     st.fragment(part, run_every=run_every, key=key)()
     is_alone = True
@@ -85,9 +89,14 @@ def render_empty(icon: str, title: str, explanation: str) -> None:
         st.markdown(f":gray[{explanation}]", text_alignment="center", width=_READING_WIDTH)
 
 
-def flash(message: str, icon: str = ":material/check:") -> None:
-    """Say something after the next rerun, where the page that causes it is gone by then; plain text."""
-    st.session_state.setdefault(keys.FLASH, []).append((message, icon))
+def flash(message: str) -> None:
+    """Say what worked after the next rerun, where the page that causes it is gone by then; plain text."""
+    st.session_state.setdefault(keys.FLASH, []).append(message)
+
+
+def refuse(error: MarsSegError) -> None:
+    """Say after the next rerun what was refused: below the title, until the next action."""
+    st.session_state.setdefault(keys.REFUSED, []).append(error)
 
 
 def _activity_line(state: Activity) -> None:
@@ -104,14 +113,42 @@ def _activity_line(state: Activity) -> None:
 
 def attempt(action: Callable[[], object], done: str = "") -> bool:
     """Do what a button asks; a refusal becomes a message instead of an exception."""
+    st.session_state[keys.STANDING] = []
     try:
         action()
     except MarsSegError as error:
-        flash(str(error), ":material/error:")
+        refuse(error)
         return False
     if done:
         flash(done)
     return True
+
+
+def once(begin: Callable[[], Made], tell: Callable[[Made], object], then: str = "") -> Callable[[], None]:
+    """The callback of a button that begins something, so that a double click begins it once.
+
+    Streamlit answers a second click by breaking off what answers the first, wherever that uses session state
+    or draws, and calls the callback that was drawn last: this one again, until its button is drawn anew.
+
+    Args:
+        begin: a use case, the last step of what it does; a refusal becomes a message.
+        tell: says what was made, in session state; done once more where it was broken off.
+        then: the page that follows, by the script that draws it.
+    """
+    made: list[Made] = []
+    is_told = False
+
+    def act() -> None:
+        nonlocal is_told
+        if not made and not attempt(lambda: made.append(begin())):
+            return
+        if not is_told:
+            tell(made[0])
+            is_told = True
+        if then:
+            st.session_state[keys.FOLLOWING] = then
+
+    return act
 
 
 def action(lab: Lab, use_case: Callable[..., object]) -> Callable[..., bool]:
@@ -142,6 +179,8 @@ def actions(lab: Lab, use_cases: ModuleType, kind: type[Kind], **own: Callable[.
 def begin_page(script: str) -> None:
     """What every page starts with, below the title that `app.py` draws: what an earlier rerun left to say.
 
+    If what was begun there leads to another page, that page says it.
+
     Streamlit takes a `pages/` folder for its older kind of navigation until `app.py` has run once in the
     server; a deep link to a fresh server would then show the page without the app around it. Such a visit
     takes a detour through `app.py`, and `end_detour` brings it back.
@@ -152,8 +191,25 @@ def begin_page(script: str) -> None:
     if keys.NAVIGATION not in st.session_state:
         st.session_state[keys.DETOUR] = (f"pages/{Path(script).name}", st.query_params.to_dict())
         st.switch_page("app.py")
-    for message, icon in st.session_state.pop(keys.FLASH, []):
-        st.toast(text.markdown(message), icon=icon)
+    following = st.session_state.pop(keys.FOLLOWING, "")
+    if following and Path(following).name != Path(script).name:
+        st.switch_page(following)
+    _say_what_waits()
+
+
+def _say_what_waits() -> None:
+    """A success passes by; a refusal is seen wherever one has scrolled to, and stands while parts refresh."""
+    refused = st.session_state.get(keys.REFUSED, [])
+    standing = st.session_state.get(keys.STANDING, []) if st.session_state.get(keys.REDRAWN) else []
+    st.session_state[keys.STANDING] = [*standing, *refused]
+    st.session_state[keys.REFUSED], st.session_state[keys.REDRAWN] = [], False
+    for message in st.session_state.pop(keys.FLASH, []):
+        st.toast(text.markdown(message), icon=":material/check:")
+    for error in refused:
+        st.toast(text.markdown(str(error)), icon=":material/error:")
+    with st.container():  # there even when empty: what is open further down keeps its place
+        for error in [*standing, *refused]:
+            render_error(error)
 
 
 def forward_to(script: str) -> Callable[[], None]:

@@ -6,7 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from streamlit.proto.WidgetStates_pb2 import WidgetState
+from streamlit.runtime.scriptrunner import RerunData, get_script_run_ctx
+from streamlit.runtime.state.session_state import WStates
 from streamlit.testing.v1 import AppTest
 
 from marsseg.settings import PROJECT_ROOT
@@ -58,6 +61,31 @@ def press(app: AppTest, label: str) -> AppTest:
     """Press the one button with a label."""
     assert not button(app, label).disabled
     return button(app, label).click().run()
+
+
+def double_click(app: AppTest, element: Any) -> AppTest:
+    """Click a button twice; the second click arrives while the first one is being answered."""
+    element.click()
+    clicks = app._tree.get_widget_states()
+    call_back = WStates.call_callback
+    seen: list[str] = []
+
+    def call_back_and_click_again(states: WStates, widget_id: str) -> None:
+        if widget_id == element.proto.id:
+            seen.append(widget_id)
+        if seen == [element.proto.id]:
+            context = get_script_run_ctx()
+            assert context is not None
+            assert context.script_requests is not None
+            again = RerunData(widget_states=clicks, page_script_hash=context.page_script_hash)
+            context.script_requests.request_rerun(again)
+        call_back(states, widget_id)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WStates, "call_callback", call_back_and_click_again)
+        app.run()
+    assert len(seen) == 2, "Streamlit answers both clicks"
+    return app
 
 
 def press_of(app: AppTest, action: str, run: RunRecord) -> AppTest:

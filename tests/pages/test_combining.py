@@ -27,10 +27,6 @@ def fill(app: AppTest, field: str, value: object, place: str = "several") -> App
     return app.run()
 
 
-def start(app: AppTest, place: str = "several") -> AppTest:
-    return app.get_by_key(keys.combine_field("start", place)).click().run()
-
-
 def newest(lab: Lab) -> RunRecord:
     return services.list_runs(lab)[0]
 
@@ -38,7 +34,7 @@ def newest(lab: Lab) -> RunRecord:
 def test_several_runs_are_averaged(scored: Lab, runs: list[RunRecord]) -> None:
     app = pick_row(open_page("runs"), 0, 1, 3)
     fill(app, "name", "committee")
-    start(app)
+    press(app, "Combine 3 runs")
     assert not app.exception
     run = newest(scored)
     assert (run.name, run.status, run.config.combine.rule) == ("committee", "queued", "mean")
@@ -55,7 +51,7 @@ def test_two_runs_may_be_two_stages_and_it_is_said_which_lens_sees_it(
     assert "terrain lens does not count background" in words(app)
     fill(app, "first", runs[1].id)
     fill(app, "flips", True)
-    start(app)
+    press(app, "Combine 2 runs")
     combination = newest(scored).config.combine
     assert (combination.rule, combination.members) == ("two_stage", (runs[1].id, runs[0].id))
     assert combination.flips is True
@@ -68,16 +64,16 @@ def test_three_runs_are_no_two_stages(scored: Lab, runs: list[RunRecord]) -> Non
 
 def test_one_run_is_flipped(scored: Lab, runs: list[RunRecord]) -> None:
     app = pick_row(open_page("runs"), 0)
-    start(app, runs[0].id)
+    press(app, "Flip this run")
     combination = newest(scored).config.combine
     assert (combination.members, combination.flips) == ((runs[0].id,), True)
 
 
 def test_a_refusal_is_a_sentence(scored: Lab, runs: list[RunRecord]) -> None:
     (scored.settings.run_dir(runs[1].id) / "model.onnx").unlink()
-    app = start(pick_row(open_page("runs"), 0, 1))
+    app = press(pick_row(open_page("runs"), 0, 1), "Combine 2 runs")
     assert not app.exception
-    assert "has lost its network" in app.toast[0].value
+    assert "has lost its network" in app.error[0].value
     assert newest(scored).id == runs[0].id
 
 

@@ -95,7 +95,7 @@ def test_an_empty_board_starts_the_demo_ablation(first_visit: Lab, woken: list[s
 def test_the_demo_without_its_dataset_is_refused_in_a_sentence(lab: Lab) -> None:
     app = press(open_page("leaderboard"), "Run the demo ablation")
     assert not app.exception
-    assert "demo" in app.toast[0].value
+    assert "demo" in app.error[0].value
     assert not services.queue(lab)
 
 

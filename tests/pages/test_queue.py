@@ -74,7 +74,7 @@ def test_a_priority_given_too_late_is_refused_in_a_sentence(lab: Lab, queued: li
     start_run(lab, queued[0].id)
     set_priority(app, queued[0], 1)
     assert not app.exception
-    assert "is not waiting in the queue" in app.toast[0].value
+    assert "is not waiting in the queue" in app.error[0].value
 
 
 def test_a_removed_run_can_be_put_back(lab: Lab, queued: list[RunRecord], woken: list[str]) -> None:

@@ -177,7 +177,7 @@ def test_a_resume_that_comes_too_late_is_said_in_a_sentence(lab: Lab, failed: Ru
     services.resume(lab, failed.id)
     press(app, "Resume")
     assert not app.exception
-    assert failed.id in app.toast[0].value
+    assert failed.id in app.error[0].value
 
 
 def test_extending_says_what_it_means_and_queues_the_run_again(lab: Lab, woken: list[str]) -> None:
@@ -201,7 +201,7 @@ def test_extending_a_run_that_stopped_early_says_so(lab: Lab) -> None:
 def test_a_run_whose_checkpoint_is_gone_is_not_extended(lab: Lab) -> None:
     run = finish_run(lab, config())
     app = press(open_page("runs", run=run.id), "Train 10 more")
-    assert "has no checkpoint of its last epoch any more" in app.toast[0].value
+    assert "has no checkpoint of its last epoch any more" in app.error[0].value
     assert services.get_run(lab, run.id).status is RunStatus.COMPLETED
 
 
@@ -272,7 +272,7 @@ def test_tags_are_kept_and_a_bad_one_is_refused_in_a_sentence(scored: Lab, done:
     assert ":material/label: paper" in words(app)
     assert not read_as_markup(app)
     type_in(app, "tags", done, ["a, b"])
-    assert "without a comma" in app.toast[0].value
+    assert "without a comma" in app.error[0].value
     assert set(services.get_run(scored, done.id).tags) == {"paper", AWKWARD}
     assert set(app.get_by_key(keys.run_button("tags", done.id)).value) == {"paper", AWKWARD}
 

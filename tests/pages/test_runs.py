@@ -77,7 +77,7 @@ def test_a_stop_that_comes_too_late_is_said_in_a_sentence(lab: Lab, training: Ru
     lab.store.finish(training.id, training.token, RunStatus.COMPLETED, "8 epochs")
     press_of(app, "stop", training)
     assert not app.exception
-    assert "nothing to stop" in app.toast[0].value
+    assert "nothing to stop" in app.error[0].value
 
 
 def test_a_run_launched_again_says_so_in_small_print(lab: Lab) -> None:
@@ -242,7 +242,7 @@ def test_a_run_resumed_meanwhile_keeps_all_from_being_deleted(scored: Lab, faile
     app = press_for_all(pick_row(open_page("runs"), 0, 1), "delete")
     services.resume(scored, failed_of.id)
     press_for_all(app, "delete_for_good")
-    assert "cannot be deleted" in app.toast[0].value
+    assert "cannot be deleted" in app.error[0].value
     assert len(services.list_runs(scored)) == 5
 
 

@@ -173,7 +173,7 @@ def test_a_study_that_cannot_start_says_why(lab: Lab) -> None:
     services.remove_dataset(lab, DATASET)
     button(app, "Start 9 runs").click().run()
     assert not app.exception
-    assert DATASET in app.toast[0].value
+    assert DATASET in app.error[0].value
     assert not services.queue(lab)
 
 

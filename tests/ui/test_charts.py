@@ -86,6 +86,15 @@ def test_class_bars_stand_in_class_order_and_colour():
     assert list(bars.text) == ["36.0 %", "24.0 %", "32.0 %", "7.7 %", "0.30 %"]
 
 
+def test_shares_that_no_cleaning_came_before_do_not_speak_of_it():
+    assert [bars.hovertemplate.split(":")[0] for bars in FIGURES["shares"].data] == [
+        "before",
+        "after cleaning",
+    ]
+    (bars,) = charts.class_share_chart([0.2] * 5).data
+    assert bars.hovertemplate.split(":")[0] == "share"
+
+
 def test_the_confusion_matrix_is_normalised_by_row_with_counts_on_hover():
     heat = FIGURES["confusion"].data[0]
     assert list(heat.z[1]) == pytest.approx([0.1, 0.7, 0.2, 0.0, 0.0])

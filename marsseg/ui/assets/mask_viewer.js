@@ -24,11 +24,7 @@ function drawRow(row, { scale, one_line }, view) {
   const section = element("section", { className: "row" });
   section.style.setProperty("--panel-width", `${widest * scale}px`);
   section.style.setProperty("--panels", row.panels.length);
-  if (row.title) {
-    const heading = element("h3", {}, row.title);
-    if (row.note) heading.append(" ", element("small", {}, row.note));
-    section.append(heading);
-  }
+  if (row.title) section.append(element("h3", {}, row.title));
   section.append(panels);
   return { section, figures };
 }

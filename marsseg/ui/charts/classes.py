@@ -15,25 +15,17 @@ _NAMES = [terrain.name for terrain in CLASSES]
 _COLORS = [terrain.color for terrain in CLASSES]
 
 
-def class_share_chart(
-    after: Sequence[float],
-    before: Sequence[float] | None = None,
-    *,
-    after_name: str = "after cleaning",
-    before_name: str = "before",
-) -> go.Figure:
+def class_share_chart(after: Sequence[float], before: Sequence[float] | None = None) -> go.Figure:
     """Share of each class in the pixels, as bars in class colours; `before` as hatched bars behind.
 
     Args:
         after: five shares, 0–1.
-        before: five shares to compare with, 0–1.
-        after_name: what the solid bars are.
-        before_name: what the hatched bars are.
+        before: five shares before cleaning, 0–1.
     """
     figure = _class_figure("Share of each class in the pixels", rows=1 if before is None else 2)
     if before is not None:
-        figure.add_trace(_share_bars(before, before_name, hatched=True))
-    figure.add_trace(_share_bars(after, after_name, hatched=False))
+        figure.add_trace(_share_bars(before, "before", hatched=True))
+    figure.add_trace(_share_bars(after, "share" if before is None else "after cleaning", hatched=False))
     figure.update_layout(showlegend=False, barmode="group", bargap=0.28, bargroupgap=0.08)
     figure.update_xaxes(tickformat=".0%", rangemode="tozero")
     _room_for_labels(figure, [*after, *(before or ())])
