@@ -37,18 +37,6 @@ class Annotations(StorePart):
                 self._add_event(session, "noted", "Notes changed." if notes else "Notes removed.", run_id)
             return get_record(session, run_id)
 
-    def set_tags(self, run_id: str, tags: Iterable[str]) -> RunRecord:
-        """Replace a run's tags.
-
-        Raises:
-            NotFoundError: there is no such run.
-            ConfigError: a tag is no tag, or there are too many.
-        """
-        tidy = tidy_tags(tags)
-        with self._database.write() as session:
-            self._tag(session, get_row(session, run_id), tidy)
-            return get_record(session, run_id)
-
     def change_tags(self, run_id: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> RunRecord:
         """Add tags to those that a run has, and take some away.
 

@@ -61,11 +61,12 @@ def test_notes_that_were_changed_meanwhile_stay_above_ours(
 
 def test_tags_are_tidied_sorted_and_each_there_once(store: RunStore, run_id: str) -> None:
     typed = ["Rock", " big   rock ", "rock", "Rock", "a\x00b", "火星"]
-    assert store.set_tags(run_id, typed).tags == ("a b", "big rock", "Rock", "rock", "火星")
+    tidy = ("a b", "big rock", "Rock", "rock", "火星")
+    assert store.change_tags(run_id, add=typed).tags == tidy
     version = store.version()
-    store.set_tags(run_id, typed[::-1])
+    store.change_tags(run_id, add=typed[::-1])
     assert store.version() == version
-    assert store.set_tags(run_id, []).tags == ()
+    assert store.change_tags(run_id, remove=tidy).tags == ()
 
 
 def test_tags_are_added_and_taken_away_one_by_one(store: RunStore, run_id: str) -> None:
@@ -92,9 +93,9 @@ for turn in range(5):
 
 @pytest.mark.parametrize("tag", ["", "  ", "a,b", "x" * 41, "\x00"])
 def test_what_is_no_tag_is_refused(store: RunStore, dataset: DatasetRecord, run_id: str, tag: str) -> None:
-    store.set_tags(run_id, ["kept"])
+    store.change_tags(run_id, add=["kept"])
     with pytest.raises(ConfigError, match="1 to 40 characters without a comma"):
-        store.set_tags(run_id, ["fine", tag])
+        store.change_tags(run_id, add=["fine", tag])
     with pytest.raises(ConfigError, match="tags"):
         store.add_run(new_run(dataset, tags=(tag,)))
     assert store.get_run(run_id).tags == ("kept",)
@@ -102,13 +103,17 @@ def test_what_is_no_tag_is_refused(store: RunStore, dataset: DatasetRecord, run_
 
 
 def test_a_run_has_at_most_twenty_tags(store: RunStore, run_id: str) -> None:
-    assert len(store.set_tags(run_id, [f"tag {n}" for n in range(20)]).tags) == 20
+    assert len(store.change_tags(run_id, add=[f"tag {n}" for n in range(20)]).tags) == 20
     with pytest.raises(ConfigError, match="at most 20 tags a run; got 21"):
-        store.set_tags(run_id, [f"tag {n}" for n in range(21)])
+        store.change_tags(run_id, add=[f"tag {n}" for n in range(21)])
 
 
 def test_tags_stand_in_alphabetical_order_whatever_their_case(store: RunStore, run_id: str) -> None:
-    assert store.set_tags(run_id, ["rock", "Basalt", "alpha", "rock"]).tags == ("alpha", "Basalt", "rock")
+    assert store.change_tags(run_id, add=["rock", "Basalt", "alpha", "rock"]).tags == (
+        "alpha",
+        "Basalt",
+        "rock",
+    )
 
 
 def test_a_new_run_may_come_with_notes_and_tags(store: RunStore, dataset: DatasetRecord) -> None:
@@ -120,7 +125,7 @@ def test_notes_and_tags_are_allowed_in_any_state(store: RunStore, dataset: Datas
     for status in RunStatus:
         run_id, _ = run_in(store, dataset, status)
         store.set_notes(run_id, "seen")
-        run = store.set_tags(run_id, ["seen"])
+        run = store.change_tags(run_id, add=["seen"])
         assert (run.notes, run.tags, run.status) == ("seen", ("seen",), status)
         if status is RunStatus.QUEUED:
             store.request_stop(run_id)
@@ -129,7 +134,7 @@ def test_notes_and_tags_are_allowed_in_any_state(store: RunStore, dataset: Datas
 def test_unknown_runs_are_not_found(store: RunStore) -> None:
     for change in (
         lambda: store.set_notes("r-00000000", "x"),
-        lambda: store.set_tags("r-00000000", ["x"]),
+        lambda: store.change_tags("r-00000000", add=["x"]),
         lambda: store.archive_runs(["r-00000000"]),
         lambda: store.set_priority("r-00000000", 1),
     ):
