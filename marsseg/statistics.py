@@ -5,8 +5,8 @@ replacement instead, their confusion matrices summed, and the score taken anew (
 Introduction to the Bootstrap, 1993, chapters 6 and 13). As the images are drawn once for both sides of a
 comparison, what makes an image hard for everyone cancels out. Images that were cut from one frame look
 alike, so frames are drawn whole where they are known (the cluster bootstrap; Davison and Hinkley, Bootstrap
-Methods and their Application, 1997, section 3.8). A class of which a resample holds no true pixel counts
-for neither side there: it would cost a side that predicts it somewhere, and spare one that never does.
+Methods and their Application, 1997, section 3.8). A resample without a true pixel of some class is left out:
+its score would be a mean over other classes than the difference that the interval is of.
 
 Such an interval speaks of other images from the same source; only repeats with other seeds speak of
 training noise.
@@ -23,9 +23,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from marsseg.errors import MarsSegError
-from marsseg.metrics import Lens, class_iou, mean_of_known, true_pixels
+from marsseg.metrics import Lens, mean_ious, mean_of_known, true_pixels
 
 _DRAWS_AT_ONCE = 4_000_000
+_ENOUGH = 0.5
+"""Share of the resamples that must hold every class; with fewer, too few images do to tell an interval."""
 
 
 class StatisticsError(MarsSegError, ValueError):
@@ -56,7 +58,8 @@ class Difference:
     Args:
         delta: score of the first minus score of the second; NaN where one has no score. The score of a
             configuration is the mean over its repeats.
-        low, high: percentile interval of `delta` over resampled images; NaN if all are of one frame.
+        low, high: percentile interval of `delta` over resampled images; NaN where too few images tell one:
+            all are of one frame, or fewer than half of the resamples hold every class.
         n_images: how many images both were judged on.
     """
 
@@ -189,9 +192,10 @@ def _difference(
 
 
 def _scores(sums: NDArray[np.float64], whole: NDArray[np.float64], lens: Lens) -> NDArray[np.float64]:
-    """(…) means over repeats of mean IoU, without the classes that have true pixels only in `whole`."""
+    """(…) means over repeats of mean IoU; NaN where a class has true pixels in `whole`, but none here."""
     is_undrawn = (true_pixels(whole, lens) > 0) & (true_pixels(sums, lens) == 0)
-    return mean_of_known(mean_of_known(np.where(is_undrawn, np.nan, class_iou(sums, lens))))
+    means = mean_of_known(mean_ious(sums, lens))
+    return np.where(is_undrawn.any(axis=(-1, -2)), np.nan, means)
 
 
 def _resampled(
@@ -214,8 +218,9 @@ def _resampled(
 
 
 def _percentiles(values: ArrayLike, confidence: float) -> tuple[float, float]:
-    known = np.asarray(values)[~np.isnan(values)]
-    if not len(known):
+    drawn = np.asarray(values)
+    known = drawn[~np.isnan(drawn)]
+    if len(known) < max(1, _ENOUGH * len(drawn)):
         return math.nan, math.nan
     low, high = np.quantile(known, [0.5 - confidence / 2, 0.5 + confidence / 2])
     return float(low), float(high)

@@ -185,9 +185,35 @@ def test_resamples_without_a_rare_class_do_not_turn_against_the_side_that_predic
     sometimes[::3, 1, 4], sometimes[::3, 1, 2] = 1, 39  # and a little of it where there is none
     difference = compare(sometimes, never)
     assert 0.05 < difference.delta < 0.2
-    assert -0.01 < difference.low < difference.delta < difference.high
+    assert 0.03 < difference.low < difference.delta < difference.high < 0.2
     backward = compare(never, sometimes)
     assert (backward.low, backward.high) == pytest.approx((-difference.high, -difference.low))
+
+
+def test_resamples_are_those_that_hold_every_class():
+    """By hand: of six images the first two hold rock, and resamples without either are left out."""
+    a, b = np.random.default_rng(17).integers(1, 50, (2, 6, 5, 5))
+    a[2:, 4], b[2:, 4] = 0, 0
+    drawn = np.random.default_rng(0).integers(0, 6, (2000, 6))
+    scores = [
+        mean_iou(a[images].sum(axis=0), "terrain") - mean_iou(b[images].sum(axis=0), "terrain")
+        for images in drawn
+        if set(images) & {0, 1}
+    ]
+    assert 1000 < len(scores) < 2000
+    difference = compare(a, b)
+    assert (difference.low, difference.high) == pytest.approx(np.quantile(scores, [0.025, 0.975]).tolist())
+
+
+def test_too_few_images_of_some_classes_have_no_interval():
+    """Each class on an image of its own: one resample in eleven holds all four, and all those are alike."""
+    a, b = np.zeros((2, 4, 5, 5), int)
+    for image in range(4):
+        a[image, image + 1, image + 1], b[image, image + 1, image + 1], b[image, image + 1, 0] = 10, 5, 5
+    difference = compare(a, b)
+    assert difference.delta == pytest.approx(0.5)
+    assert math.isnan(difference.low)
+    assert math.isnan(difference.high)
 
 
 @pytest.mark.parametrize("lens", ["terrain", "course"])

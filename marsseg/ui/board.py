@@ -183,7 +183,7 @@ def _column_config(board: Leaderboard) -> dict[str, Any]:
         DELTA: number(help="Difference to the baseline in hundredths of mean IoU"),
         "95 % interval": st.column_config.TextColumn(
             help=f"Paired bootstrap over {board.query.split} images, whole frames where the dataset knows "
-            "them: how far the difference could be luck of the images"
+            "them: how far the difference could be luck of the images. None where too few hold every class"
         ),
         "Parameters": number(format="localized"),
         "Minutes": number(format="%.1f", help="Mean training time"),
