@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from threading import Lock
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -91,7 +92,9 @@ def render_empty(icon: str, title: str, explanation: str) -> None:
 
 def flash(message: str) -> None:
     """Say what worked after the next rerun, where the page that causes it is gone by then; plain text."""
-    st.session_state.setdefault(keys.FLASH, []).append(message)
+    waiting = st.session_state.setdefault(keys.FLASH, [])
+    if message not in waiting:
+        waiting.append(message)
 
 
 def refuse(error: MarsSegError) -> None:
@@ -127,26 +130,26 @@ def attempt(action: Callable[[], object], done: str = "") -> bool:
 def once(begin: Callable[[], Made], tell: Callable[[Made], object], then: str = "") -> Callable[[], None]:
     """The callback of a button that begins something, so that a double click begins it once.
 
-    Streamlit answers a second click by breaking off what answers the first, wherever that uses session state
-    or draws, and calls the callback that was drawn last: this one again, until its button is drawn anew.
+    Streamlit answers a second click in a thread of its own, and breaks off what answers the first, wherever
+    that uses session state or draws. It calls the callback that was drawn last: this one again, maybe while
+    its first call goes on, until its button is drawn anew.
 
     Args:
         begin: a use case, the last step of what it does; a refusal becomes a message.
-        tell: says what was made, in session state; done once more where it was broken off.
+        tell: says what was made, in session state; each click does so, as the page that would have shown it
+            may have been broken off.
         then: the page that follows, by the script that draws it.
     """
     made: list[Made] = []
-    is_told = False
+    at_a_time = Lock()
 
     def act() -> None:
-        nonlocal is_told
-        if not made and not attempt(lambda: made.append(begin())):
-            return
-        if not is_told:
+        with at_a_time:
+            if not made and not attempt(lambda: made.append(begin())):
+                return
             tell(made[0])
-            is_told = True
-        if then:
-            st.session_state[keys.FOLLOWING] = then
+            if then:
+                st.session_state[keys.FOLLOWING] = then
 
     return act
 
