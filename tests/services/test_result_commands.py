@@ -6,7 +6,7 @@ from pathlib import Path
 
 from marsseg import services
 from marsseg.config import RunConfig
-from marsseg.services.lab import Lab
+from marsseg.services.lab import DEMO_DATASET, DEMO_SOURCE, Lab
 from tests.support.labs import config, finish_queued, finish_run
 from tests.support.ladders import finish_ladder, queue_ladder, section, text_of
 from tests.support.terrain import write_course_file, write_frames
@@ -89,9 +89,10 @@ def test_an_uploaded_file_goes_by_its_own_name_and_scale(lab: Lab, tmp_path: Pat
     assert commands(lab)[0] == "python -m marsseg datasets add 'my tiles.npz' --name mine --frame-size 128"
 
 
-def test_the_demo_is_there_by_itself_but_not_under_another_name(lab: Lab) -> None:
-    services.add_demo(lab)
-    queue_study(lab, config(data__dataset="demo"))
+def test_the_demo_is_there_by_itself_but_not_under_another_name(lab: Lab, tmp_path: Path) -> None:
+    drawn = write_course_file(tmp_path / "drawn.npz", 60, seed=9)
+    services.add_dataset(lab, drawn, name=DEMO_DATASET, source=DEMO_SOURCE)
+    queue_study(lab, config(data__dataset=DEMO_DATASET))
     assert "datasets" not in commands(lab)[0]
     services.rename_dataset(lab, "demo", "procedural")
     assert commands(lab)[0] == "python -m marsseg datasets rename demo procedural"

@@ -110,7 +110,7 @@ def test_the_best_weights_are_the_averages_that_validation_saw(straight):
     assert found.loss == notebook.epochs[outcome.best_epoch - 1].val_loss
 
 
-@pytest.mark.parametrize("moment", ["mid-epoch", "validation"])
+@pytest.mark.parametrize("moment", ["mid-epoch", pytest.param("validation", marks=pytest.mark.long)])
 def test_a_killed_run_continues_exactly(make_trainer, tiny_config, new_notebook, straight, moment):
     interrupted, resumed = new_notebook(), new_notebook()
 

@@ -114,6 +114,7 @@ def test_four_epochs_and_two_more(lab, tiny_config, straight):
     assert lab.store.get_run(run.id).fingerprint == straight.fingerprint
 
 
+@pytest.mark.long
 def test_an_early_stop_and_two_more(lab, tiny_config):
     """As `extend_run` says, it is then patient for all of its epochs."""
     impatient = {**SIX, "train.epochs": 50, "train.early_stop_patience": 2}

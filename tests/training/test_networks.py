@@ -118,7 +118,14 @@ def test_dropout_repeats_with_the_seed_and_rests_at_inference(rng):
     np.testing.assert_array_equal(first(x), first(x))
 
 
-@pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize(
+    "gate",
+    [
+        "none",
+        "attention",
+        *(pytest.param(gate, marks=pytest.mark.long) for gate in ("gated", "sigmoid_only")),
+    ],
+)
 def test_a_small_network_learns_stripes(gate):
     """Bright and dark stripes become two classes within a few steps, through every gate."""
     mask = np.broadcast_to(1 + np.arange(16) // 4 % 2, (4, 16, 16))

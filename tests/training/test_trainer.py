@@ -89,7 +89,9 @@ def straight(trainer_in, tiny_config, new_notebook, tmp_path_factory):
     return notebook, variables(trainer)
 
 
-@pytest.mark.parametrize("moment", ["mid-epoch", "between checkpoint and record"])
+@pytest.mark.parametrize(
+    "moment", [pytest.param("mid-epoch", marks=pytest.mark.long), "between checkpoint and record"]
+)
 def test_a_killed_run_continues_exactly(make_trainer, tiny_config, new_notebook, straight, moment):
     config = tiny_config(DROPOUT)
     interrupted = new_notebook()
