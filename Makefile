@@ -5,8 +5,8 @@ ADDRESS ?= localhost
 PY := .venv/bin/python
 PYTEST = MARSSEG_CHROMIUM="$$($(PY) scripts/browser.py)" $(PY) -m pytest
 QUICK := not training and not browser and not long
-KERAS := (training or browser) and not alone and not long
-ALONE := alone and not long
+KERAS := training and not browser and not alone and not long
+ALONE := (alone or browser) and not long
 COVER := --cov --cov-branch
 CHECKED := .
 
@@ -30,7 +30,7 @@ run: setup  ## the app on http://localhost:8501 (PORT=8502 make run for another 
 	@$(PY) -m streamlit run app.py --server.port "$(PORT)" --server.address "$(ADDRESS)"
 
 # The last part watches the clock of processes, which tracing would slow down.
-test: browser  ## the whole suite: what needs no training, what trains or needs a browser (both with branch coverage), what needs the machine for itself
+test: browser  ## the whole suite: what needs no training, what trains (both with branch coverage), what needs the machine for itself
 	$(PYTEST) -m "$(QUICK)" -n 2 $(COVER) --cov-report=
 	$(PYTEST) -m "$(KERAS)" -n 2 $(COVER) --cov-append --cov-report=term:skip-covered
 	$(PYTEST) -m "$(ALONE)"

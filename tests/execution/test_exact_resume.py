@@ -102,6 +102,7 @@ def test_stopped_in_epoch_3_and_resumed(arena: Arena, straight: dict[str, Any]) 
     assert everything(arena, run_id) == straight
 
 
+@pytest.mark.long
 def test_extended_from_four_epochs_by_two(arena: Arena, straight: dict[str, Any]) -> None:
     run = services.submit(arena.lab, SIX.with_values({"train.epochs": 4}))
     shorter = arena.finish(run.id)

@@ -88,6 +88,7 @@ def test_a_checkpoint_that_does_not_fit_fails_the_run_with_figures(
     assert_goes_on(arena, run_id)
 
 
+@pytest.mark.long
 def test_a_store_without_room_keeps_what_it_has(arena_on: MakeArena, settings: Settings) -> None:
     """Nobody can write that the run failed; once there is room, whoever looks is told what became of it."""
     arena = arena_on(settings.home)
