@@ -30,7 +30,8 @@ if not ranked.rows:
         shell.render_empty(
             "hourglass_top", "First results are on their way", "Rows appear here by themselves as runs end."
         )
-        st.page_link("pages/runs.py", label="Watch the runs", icon=":material/timeline:")
+        with st.container(horizontal=True, horizontal_alignment="center"):
+            st.page_link("pages/runs.py", label="Watch the runs", icon=":material/timeline:")
     else:
         shell.render_empty(
             "leaderboard",
