@@ -10,7 +10,7 @@ import typer
 
 from marsseg.classes import CLASS_NAMES
 from marsseg.cli.asking import confirm
-from marsseg.cli.options import YesOption
+from marsseg.cli.options import NewName, YesOption
 from marsseg.cli.output import (
     JsonOption,
     inform,
@@ -101,11 +101,7 @@ def show(name: DatasetName, as_json: JsonOption = False) -> None:
     """Show counts, class shares and what cleaning found."""
     from marsseg import services
 
-    document = services.dataset_document(services.open_lab(), name)
-    if as_json:
-        print_json(document)
-    else:
-        _print_dataset(document)
+    _show(services.dataset_document(services.open_lab(), name), as_json=as_json)
 
 
 @app.command("keep")
@@ -120,17 +116,13 @@ def keep(
 
     lab = services.open_lab()
     services.keep_group(lab, name, group, keep=not undo)
-    document = services.dataset_document(lab, name)
-    if as_json:
-        print_json(document)
-    else:
-        _print_dataset(document)
+    _show(services.dataset_document(lab, name), as_json=as_json)
 
 
 @app.command("rename")
 def rename(
     name: DatasetName,
-    new_name: Annotated[str, typer.Argument(metavar="NEW", help="What to call it from now on.")],
+    new_name: NewName,
     as_json: JsonOption = False,
 ) -> None:
     """Give a dataset another name; runs keep pointing at it."""
@@ -157,6 +149,13 @@ def remove(name: DatasetName, yes: YesOption = False, as_json: JsonOption = Fals
         print_json({"removed": plan.record.name, "files": plan.files, "bytes": plan.bytes})
     else:
         typer.echo(f"Removed {printable(plan.record.name)}, {size(plan.bytes)}.")
+
+
+def _show(document: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(document)
+    else:
+        _print_dataset(document)
 
 
 def _what_goes(plan: Removal) -> str:

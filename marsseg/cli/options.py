@@ -8,12 +8,23 @@ import typer
 
 from marsseg.cli.output import JsonOption
 
-__all__ = ["Assignments", "JsonOption", "Name", "RunId", "RunIds", "Seed", "WaitOption", "YesOption"]
+__all__ = [
+    "Assignments",
+    "JsonOption",
+    "Name",
+    "NewName",
+    "RunId",
+    "RunIds",
+    "Seed",
+    "WaitOption",
+    "YesOption",
+]
 
 RunId = Annotated[str, typer.Argument(metavar="ID", help="A run's id, or an unambiguous beginning of it.")]
 RunIds = Annotated[
     list[str], typer.Argument(metavar="ID…", help="Ids of runs, or unambiguous beginnings of them.")
 ]
+NewName = Annotated[str, typer.Argument(metavar="NEW", help="What to call it from now on.")]
 WaitOption = Annotated[bool, typer.Option("--wait", help="Return when the run has ended.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Assignments = Annotated[

@@ -13,6 +13,7 @@ from marsseg.cli.options import (
     Assignments,
     JsonOption,
     Name,
+    NewName,
     RunId,
     RunIds,
     Seed,
@@ -124,7 +125,7 @@ def archive(
 
 def rename(
     run_id: RunId,
-    new_name: Annotated[str, typer.Argument(metavar="NEW", help="What to call it from now on.")],
+    new_name: NewName,
     as_json: JsonOption = False,
 ) -> None:
     """Give a run another name, here and on the leaderboard."""
