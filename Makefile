@@ -5,8 +5,8 @@ ADDRESS ?= localhost
 PY := .venv/bin/python
 PYTEST = MARSSEG_CHROMIUM="$$($(PY) scripts/browser.py)" $(PY) -m pytest
 QUICK := not training and not browser and not long
-KERAS := training and not browser and not alone and not long
-ALONE := (alone or browser) and not long
+KERAS := training and not browser and not processes and not long
+WATCH := (browser or processes) and not long
 COVER := --cov --cov-branch
 CHECKED := .
 
@@ -29,11 +29,11 @@ run: setup  ## the app on http://localhost:8501 (PORT=8502 make run for another 
 	@$(PY) scripts/check_port.py "$(PORT)" "$(ADDRESS)"
 	@$(PY) -m streamlit run app.py --server.port "$(PORT)" --server.address "$(ADDRESS)"
 
-# The last part watches the clock of processes, which tracing would slow down.
-test: browser  ## the whole suite: what needs no training, what trains (both with branch coverage), what needs the machine for itself
+# The last part watches processes at work, which tracing would slow down.
+test: browser  ## the whole suite: what needs no training, what trains (both with branch coverage), what watches processes
 	$(PYTEST) -m "$(QUICK)" -n 2 $(COVER) --cov-report=
 	$(PYTEST) -m "$(KERAS)" -n 2 $(COVER) --cov-append --cov-report=term:skip-covered
-	$(PYTEST) -m "$(ALONE)"
+	$(PYTEST) -m "$(WATCH)" -n 2
 
 test-quick: dev  ## only what needs neither training nor a browser
 	$(PY) -m pytest -m "$(QUICK)" -n 2

@@ -24,6 +24,9 @@ from tests.support.disks import Mount
 # Read by TensorFlow when it is first imported, here or in a worker that a test starts.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+if "PYTEST_XDIST_WORKER" in os.environ:  # several share the cores: more threads would wait for each other
+    for threads in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(threads, "1")
 
 # Shared machines stall now and then; an example is not wrong because it was slow.
 hypothesis.settings.register_profile("lab", deadline=None)

@@ -21,7 +21,7 @@ from tests.support import labs
 
 EPOCHS = 6
 
-pytestmark = [pytest.mark.browser, pytest.mark.training, pytest.mark.alone]
+pytestmark = [pytest.mark.browser, pytest.mark.training, pytest.mark.processes]
 
 
 def test_a_killed_server_loses_no_run(lab_server: Lab, visitor: Visitor) -> None:

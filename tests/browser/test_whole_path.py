@@ -17,7 +17,7 @@ from tests.support import terrain
 PAIRS = 60
 EPOCHS = 30  # long enough for several looks at it, on a fast machine too
 
-pytestmark = [pytest.mark.browser, pytest.mark.training, pytest.mark.alone]
+pytestmark = [pytest.mark.browser, pytest.mark.training, pytest.mark.processes]
 
 
 def test_from_the_first_visit_to_a_mask_on_disk(lab_server: Lab, visitor: Visitor, tmp_path: Path) -> None:

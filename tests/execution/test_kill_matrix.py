@@ -37,7 +37,7 @@ from tests.execution.killing import (
 )
 from tests.support.serving import Server
 
-pytestmark = [pytest.mark.training, pytest.mark.alone]
+pytestmark = [pytest.mark.training, pytest.mark.processes]
 
 PHASES = ("queued", *POINTS)
 SIGNALS = {"SIGKILL": signal.SIGKILL, "SIGTERM": signal.SIGTERM}

@@ -10,7 +10,7 @@ from marsseg import services
 from marsseg.store.records import RunStatus
 from tests.execution.killing import CONFIG, POINTS, Arena, kill_scheduler
 
-pytestmark = [pytest.mark.training, pytest.mark.alone]
+pytestmark = [pytest.mark.training, pytest.mark.processes]
 
 
 def start_two(arena: Arena) -> tuple[str, str]:

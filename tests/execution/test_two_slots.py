@@ -12,7 +12,7 @@ from marsseg.settings import usable_cores
 from marsseg.store.records import RunRecord, RunStatus
 from tests.execution.killing import CONFIG, Arena, numbers
 
-pytestmark = [pytest.mark.training, pytest.mark.alone]
+pytestmark = [pytest.mark.training, pytest.mark.processes]
 
 
 @pytest.fixture

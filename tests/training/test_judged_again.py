@@ -42,6 +42,7 @@ def results(lab, run) -> list[str]:
     return sorted(path.name for path in (*folder.glob("*.onnx"), *folder.glob("predictions/*")))
 
 
+@pytest.mark.long
 def test_those_of_an_epoch_that_is_the_best_no_more_are_not_shown_as_the_run_s(lab, tiny_config, stop_after):
     run, token = lab.claim(tiny_config(LEARNS))
     first = stop_after(run, token, 1, now=False)

@@ -35,6 +35,7 @@ def state_of(trainer):
     return [(v.path, v.numpy()) for v in variables]
 
 
+@pytest.mark.long
 def test_a_killed_run_continues_exactly_and_uses_one_output(make_trainer, tiny_config, new_notebook):
     config = tiny_config(OPTIONS)
     whole, broken, resumed = new_notebook(), new_notebook(), new_notebook()
