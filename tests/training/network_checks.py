@@ -90,5 +90,5 @@ def segments_any_size(network, config, predictor, rng):
     mask = predictor.segment(image).mask
     assert mask.shape == image.shape
     clear = np.ptp(np.sort(terrain, axis=-1)[..., -2:], axis=-1) > 2e-4  # no two classes alike
-    assert clear.mean() > 0.1  # a hardly trained network may see little difference in most places
+    assert clear.mean() > 0.5  # a hardly trained network may see little difference
     np.testing.assert_array_equal(mask[clear], (terrain.argmax(axis=-1) + 1)[clear])
