@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TILES_A_PAGE = 6
 _ALIKE = 24
 """Names that begin with this many equal letters look the same once they are cut to a picture's width."""
-_ORDERS = {"worst": "worst first", "disagreement": "most disagreement first", "index": "as in the dataset"}
+_ORDERS = {"worst": "worst first", "disagreement": "most disagreement first", "index": "dataset order"}
 
 
 @dataclass(frozen=True, slots=True)
