@@ -95,6 +95,20 @@ def test_shares_that_no_cleaning_came_before_do_not_speak_of_it():
     assert bars.hovertemplate.split(":")[0] == "share"
 
 
+@pytest.mark.parametrize("name", ["shares", "weights"])
+def test_the_labels_of_bars_fit_a_narrow_window(name: str):
+    """At 390 pixels the bars share 287, and a character of a label takes 5.1 of them."""
+    figure = FIGURES[name]
+    for bars in figure.data:
+        for value, label in zip(bars.x, bars.text, strict=True):
+            free = 287 * (1 - (value or 0) / figure.layout.xaxis.range[1])
+            assert free >= 5.1 * len(label), label
+
+
+def test_a_chart_of_no_shares_has_an_axis_all_the_same():
+    assert charts.class_share_chart([NAN] * 5).layout.xaxis.range == (0, 1)
+
+
 def test_the_confusion_matrix_is_normalised_by_row_with_counts_on_hover():
     heat = FIGURES["confusion"].data[0]
     assert list(heat.z[1]) == pytest.approx([0.1, 0.7, 0.2, 0.0, 0.0])

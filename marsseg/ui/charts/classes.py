@@ -28,7 +28,7 @@ def class_share_chart(after: Sequence[float], before: Sequence[float] | None = N
     figure.add_trace(_share_bars(after, "share" if before is None else "after cleaning", hatched=False))
     figure.update_layout(showlegend=False, barmode="group", bargap=0.28, bargroupgap=0.08)
     figure.update_xaxes(tickformat=".0%", rangemode="tozero")
-    _room_for_labels(figure, [*after, *(before or ())], characters=7 if before is None else 14)
+    _room_for_labels(figure)
     return figure
 
 
@@ -43,7 +43,7 @@ def class_weight_chart(weights: Sequence[float]) -> go.Figure:
     figure.add_trace(_bars(weights, labels, name="weight", hover="%{y}: %{text}<extra></extra>"))
     figure.update_layout(showlegend=False, bargap=0.3)
     figure.update_xaxes(rangemode="tozero")
-    _room_for_labels(figure, weights, characters=7)
+    _room_for_labels(figure)
     return figure
 
 
@@ -78,7 +78,8 @@ def _bars(
     )
 
 
-def _room_for_labels(figure: go.Figure, values: Sequence[float], *, characters: int) -> None:
-    """Leave room at the right of the longest bar; a narrow window has 2 % of its width for a character."""
-    longest = max((v for v in known(values) if v is not None), default=1.0) or 1.0
-    figure.update_xaxes(range=[0, longest * (1.08 + 0.02 * characters)])
+def _room_for_labels(figure: go.Figure) -> None:
+    """Leave room at the right of each bar; a character takes up to 2 % of the width of a narrow window."""
+    bars = [bar for trace in figure.data for bar in zip(trace.x, trace.text, strict=True)]
+    ends = [value * (1.08 + 0.02 * len(label)) for value, label in bars if value is not None]
+    figure.update_xaxes(range=[0, max(ends, default=0.0) or 1.0])
