@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
@@ -129,6 +130,9 @@ def wait_for_end(server: Server, browser: Browser) -> None:
     try:
         server.process.wait(30)
     except subprocess.TimeoutExpired:
+        connections = psutil.Process(server.process.pid).net_connections("tcp")
+        assert any(c.status == psutil.CONN_ESTABLISHED for c in connections), server.log.read_text("utf-8")
+        assert not any(c.status == psutil.CONN_LISTEN for c in connections), server.log.read_text("utf-8")
         browser.close()
         server.process.wait(30)
 

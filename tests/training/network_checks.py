@@ -95,5 +95,6 @@ def segments_any_size(network, config, predictor, rng):
     assert mask.min() >= 1  # never background
     picked = np.take_along_axis(terrain, mask[..., None].astype(int) - 1, axis=-1)[..., 0]
     np.testing.assert_allclose(picked, terrain.max(axis=-1), rtol=0, atol=2e-4)
+    assert (mask == terrain.argmax(axis=-1) + 1).mean() > 0.9
     # A wrong class would be told from the right one: what is compared differs by more than it may differ.
     assert np.ptp(terrain, axis=-1).min() > 2e-4
